@@ -37,8 +37,13 @@ bool error_add(struct error *err, const char *fmt, ...)
     va_start(ap, fmt);
     n = vsnprintf(err->cause, sizeof(err->cause), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof(err->cause))
-        snprintf(err->cause + n, sizeof(err->cause) - (size_t)n, ": %s", old);
+    size_t len = n < 0 ? 0 : (size_t)n, room = sizeof(err->cause) - 1;
+
+    if (len + 2 < room) {
+        memcpy(err->cause + len, ": ", 3);
+        strncpy(err->cause + len + 2, old, room - len - 2);
+        err->cause[room] = '\0';
+    }
     return false;
 }
 
