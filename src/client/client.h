@@ -26,9 +26,10 @@
 struct client;
 struct keyring;
 struct logger;
-struct rpc_tls;
+struct event; /* wire/event.h */
+struct rpc_loop;
+struct rpc_tls_client;
 struct signature;
-struct sequenced_event; /* wire/event.h */
 
 #define CLIENT_ENDPOINTS_MAX  16
 #define CLIENT_URL_MAX        256
@@ -62,11 +63,11 @@ struct client_state {
 /* One event of the own stream, borrowed for the call. */
 struct client_event {
     int64_t ts;
-    int64_t previous_ts;                 /* INT64_MIN: the first event of this member */
-    struct bytes content;                /* the versioned SequencedEvent, as signed */
-    struct hash hash;                    /* H(1, content): what the next resume compares with */
-    const struct sequenced_event *event; /* parsed, batch still compressed */
-    const char *traceparent;             /* "" for none */
+    int64_t previous_ts;       /* INT64_MIN: the first event of this member */
+    struct bytes content;      /* the versioned SequencedEvent, as signed */
+    struct hash hash;          /* H(1, content): what the next resume compares with */
+    const struct event *event; /* parsed, batch still compressed */
+    const char *traceparent;   /* "" for none */
 };
 
 /* Where to go on: the last event that the caller has processed. */
@@ -92,6 +93,7 @@ struct client_callbacks {
 };
 
 struct client_config {
+    struct rpc_loop *loop;        /* borrowed until client_close */
     const char *const *endpoints; /* "http://host:port" or "https://host:port"; 1..16, distinct */
     size_t n_endpoints;
     const struct rpc_tls *tls;  /* for https; NULL: the system's trust store */

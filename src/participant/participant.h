@@ -19,8 +19,9 @@ struct db;
 struct keyring;
 struct logger;
 struct participant;
+struct rpc_loop;
 struct rpc_server;
-struct rpc_tls;
+struct rpc_tls_client;
 
 /* How confirmation requests of others are answered. */
 enum participant_confirm {
@@ -34,12 +35,13 @@ struct participant_synchronizer {
     const char *alias;
     const char *const *endpoints; /* http:// or https:// URLs, 1..16 */
     size_t n_endpoints;
-    const struct rpc_tls *tls; /* NULL: the system's trust store, for https */
+    const struct rpc_tls_client *tls; /* NULL: the system's trust store, for https */
 };
 
 struct participant_config {
-    const char *name; /* of the node, for logs */
-    const char *uid;  /* without PAR:: */
+    struct rpc_loop *loop; /* borrowed until participant_close */
+    const char *name;      /* of the node, for logs */
+    const char *uid;       /* without PAR:: */
     const struct participant_synchronizer *synchronizers;
     size_t n_synchronizers; /* exactly 1 in this release, else ERR_UNSUPPORTED */
     enum participant_confirm confirm;
