@@ -1,0 +1,122 @@
+# lib.sh: verbs of the black-box tests. Source it: . "$srcdir/t/lib.sh"
+# Everything lives in one private folder ($work) and ends with the test. Servers never run as root.
+# Tests await conditions; they never sleep for a time.
+set -eu
+: "${srcdir:=.}" "${builddir:=.}"
+work=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-test.XXXXXX")
+chmod 711 "$work"
+pg_running=
+cleanup_hooks=
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+skip() { echo "SKIPPED: $*" >&2; exit 77; }
+
+# at_exit 'COMMAND': runs it when the test ends, the last one first.
+at_exit() { cleanup_hooks="$1
+$cleanup_hooks"; }
+cleanup() {
+    status=$?
+    trap - EXIT INT TERM
+    set +e
+    eval "$cleanup_hooks"
+    if [ -n "$pg_running" ]; then postgres_stop immediate >/dev/null 2>&1; fi
+    if [ -n "${KEEP_WORK:-}" ]; then echo "kept: $work" >&2; else rm -rf "$work"; fi
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# await 'CONDITION' [SECONDS]: until it holds; the test fails when it does not within 20 s.
+await() {
+    local end=$((SECONDS + ${2:-20}))
+    until eval "$1"; do
+        [ "$SECONDS" -lt "$end" ] || fail "not within ${2:-20} s: $1"
+        read -rt 0.02 <> <(:) || :
+    done
+}
+
+# free_port: a TCP port of 127.0.0.1 that nobody listens on now.
+free_port() {
+    local p
+    while :; do
+        p=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then echo "$p"; return; fi
+    done
+}
+
+postgres_find() {
+    local d
+    for d in $(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin 2>/dev/null | sort -rV); do
+        if [ -x "$d/initdb" ]; then echo "$d"; return; fi
+    done
+    d=$(command -v initdb) && dirname "$d"
+}
+
+# as_server COMMAND...: as root, as somebody else.
+as_server() {
+    if [ "$(id -u)" != 0 ]; then "$@"; return; fi
+    local u=nobody
+    if id postgres >/dev/null 2>&1; then u=postgres; fi
+    (cd / && exec runuser -u "$u" -- "$@")
+}
+
+# postgres_start: a private cluster with user, password and database `lockstep`. Sets pg_port,
+# pg_socket (folder), and LS_TEST_PG_* for the test programs. Called again after postgres_stop or
+# postgres_kill it starts the same cluster on the same port.
+postgres_start() {
+    pg_bin=$(postgres_find)
+    [ -n "$pg_bin" ] || skip "no PostgreSQL server: apt-get install postgresql"
+    pg_dir=$work/pg
+    pg_socket=$work/pg
+    if [ ! -d "$pg_dir/data" ]; then
+        mkdir -p "$pg_dir"
+        pg_password=pw-$RANDOM$RANDOM
+        printf '%s\n' "$pg_password" > "$pg_dir/pw"
+        if [ "$(id -u)" = 0 ]; then
+            if id postgres >/dev/null 2>&1; then chown postgres "$pg_dir" "$pg_dir/pw"; else chown nobody "$pg_dir" "$pg_dir/pw"; fi
+        fi
+        chmod 755 "$pg_dir"
+        as_server "$pg_bin/initdb" -D "$pg_dir/data" -U lockstep -A scram-sha-256 -E UTF8 \
+            --locale=C --pwfile="$pg_dir/pw" --no-instructions > "$work/initdb.log" 2>&1 ||
+            { cat "$work/initdb.log" >&2; fail "initdb"; }
+        pg_port=
+    fi
+    local try
+    for try in 1 2 3 4 5; do
+        [ -n "$pg_port" ] || pg_port=$(free_port)
+        if as_server "$pg_bin/pg_ctl" -D "$pg_dir/data" -w -t 30 -l "$pg_dir/log" -o \
+            "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories='$pg_socket' ${pg_options:-}" \
+            start > "$work/pg_ctl.log" 2>&1; then
+            pg_running=1
+            break
+        fi
+        [ "$try" != 5 ] || { cat "$work/pg_ctl.log" "$pg_dir/log" >&2; fail "PostgreSQL does not start"; }
+        pg_port=
+    done
+    export PGPASSWORD=$pg_password
+    postgres_sql -d postgres -c 'CREATE DATABASE lockstep' >/dev/null 2>&1 || :
+    LS_TEST_PG_SERVER=127.0.0.1 LS_TEST_PG_PORT=$pg_port LS_TEST_PG_DATABASE=lockstep
+    LS_TEST_PG_USER=lockstep LS_TEST_PG_PASSWORD=$pg_password
+    export LS_TEST_PG_SERVER LS_TEST_PG_PORT LS_TEST_PG_DATABASE LS_TEST_PG_USER LS_TEST_PG_PASSWORD
+}
+
+# postgres_stop [fast|immediate]; postgres_kill: kill -9 of the whole server.
+postgres_stop() {
+    as_server "$pg_bin/pg_ctl" -D "$pg_dir/data" -w -m "${1:-fast}" stop > "$work/pg_ctl.log" 2>&1 || :
+    pg_running=
+}
+postgres_kill() {
+    local pid
+    pid=$(as_server head -n1 "$pg_dir/data/postmaster.pid")
+    kill -9 "$pid"
+    await "! kill -0 $pid 2>/dev/null"
+    await "! pgrep -P $pid >/dev/null"
+    pg_running=
+}
+
+# postgres_sql PSQL-ARGUMENTS...: one answer, unaligned, from the private cluster (database lockstep).
+postgres_sql() {
+    PGPASSWORD=$pg_password "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$pg_port" \
+        -U lockstep -d lockstep "$@"
+}
