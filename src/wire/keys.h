@@ -6,6 +6,8 @@
 #include "crypto/signature.h"
 #include "crypto_v30.pb-c.h"
 
+#define SIGNATURE_BYTES_MAX 8192
+
 /* From messages. *out: a reference of the caller. Legacy formats and schemes are migrated. Fails:
  * ERR_MALFORMED, ERR_UNSUPPORTED, ERR_MEMORY. */
 MUST_CHECK bool key_from_signing(const C30__SigningPublicKey *m, struct public_key **out,
@@ -25,8 +27,9 @@ struct key_message {
 };
 void key_to_message(const struct public_key *k, struct key_message *out);
 
-/* Signatures: owned copies, format RAW normalised. A delegation is kept as a mark alone
- * (is_delegated). Fails: ERR_MALFORMED, ERR_MEMORY. */
+/* Signatures: owned copies, format RAW normalised. A delegation (session key) is kept as a mark
+ * alone (is_delegated): such a signature cannot be verified, and so is never sent on. Fails:
+ * ERR_MALFORMED, ERR_MEMORY. */
 MUST_CHECK bool signature_from_message(const C30__Signature *m, struct signature *out,
                                        struct error *err);
 /* n messages. *out: array of n, NULL when n is 0; signatures_free. */

@@ -2,12 +2,13 @@ noinst_LTLIBRARIES += libwire.la
 libwire_la_SOURCES = \
 	%D%/batch.h \
 	%D%/event.h \
-	%D%/gzip.h \
-	%D%/ids.h \
+	%D%/gzip.c %D%/gzip.h \
+	%D%/ids.c %D%/ids.h \
 	%D%/informee_tree.h \
-	%D%/keys.h \
+	%D%/keys.c %D%/keys.h \
 	%D%/merkle.h \
 	%D%/messages.h \
+	%D%/own.c %D%/own.h \
 	%D%/precheck.c %D%/precheck.h \
 	%D%/recipients.h \
 	%D%/rpc_status.h \
@@ -15,8 +16,14 @@ libwire_la_SOURCES = \
 	%D%/signed_content.h \
 	%D%/status_ids.def \
 	%D%/submission.h \
-	%D%/topology_tx.h \
-	%D%/versioned.h \
+	%D%/topology_tx.c %D%/topology_tx.h \
+	%D%/versioned.c %D%/versioned.h \
 	%D%/view_message.h
 # Generated headers come first, also when one target alone is made.
 $(libwire_la_OBJECTS): | gen/stamp
+
+UNIT_TESTS += t/unit/test_wire
+t_unit_test_wire_SOURCES = t/unit/test_wire.c
+t_unit_test_wire_LDADD = libwire.la libcrypto-ls.la libproto.la libbase.la $(OPENSSL_LIBS) \
+	$(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+$(t_unit_test_wire_OBJECTS): | gen/stamp

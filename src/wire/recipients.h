@@ -6,8 +6,9 @@
 #define WIRE_RECIPIENTS_H
 #include "wire/ids.h"
 
-#define RECIPIENTS_DEPTH_MAX 97 /* trees in trees, so that all nests at most 100 deep on the wire  \
-                                 */
+#define RECIPIENTS_DEPTH_MAX                                                                       \
+    97 /* trees in trees, so that all nests at most 100 deep on the wire                           \
+        */
 
 #define RECIPIENT_SEQUENCERS_TEXT "SOD::"
 #define RECIPIENT_ALL_TEXT        "ALL::All"
