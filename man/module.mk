@@ -1,1 +1,1 @@
-dist_man_MANS += %D%/lockstep.yaml.5
+dist_man_MANS += %D%/lockstep.1 %D%/lockstep.yaml.5

@@ -1,0 +1,19 @@
+# lockstep: one cmd_*.c a family of commands, each a row in families.def and a file here.
+noinst_LTLIBRARIES += libcli.la
+libcli_la_SOURCES = \
+	%D%/cli.c %D%/cli.h \
+	%D%/cmd_config.c \
+	%D%/families.def \
+	%D%/print.c %D%/print.h
+libcli_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libcli_la_LIBADD = libconfig.la libbase.la $(JANSSON_LIBS)
+
+bin_PROGRAMS += lockstep
+lockstep_SOURCES = %D%/main.c
+lockstep_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+lockstep_LDADD = libcli.la libconfig.la libbase.la $(JANSSON_LIBS)
+
+UNIT_TESTS += t/unit/test_cli
+t_unit_test_cli_SOURCES = t/unit/test_cli.c
+t_unit_test_cli_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+t_unit_test_cli_LDADD = $(lockstep_LDADD) $(CMOCKA_LIBS)
