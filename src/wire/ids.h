@@ -5,6 +5,7 @@
 #ifndef WIRE_IDS_H
 #define WIRE_IDS_H
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "crypto/key.h"
 
 #define ID_TEXT_MAX      185 /* the part in front of the namespace, characters of [A-Za-z0-9:_ -] */
@@ -17,9 +18,7 @@
 #define PSID_TEXT_SIZE   (PSID_TEXT_MAX + 1)
 #define MESSAGE_ID_MAX   73 /* UTF-16 units */
 
-/* Timestamps are microseconds since 1970-01-01 UTC, from year 1 to the end of year 9999. */
-#define TS_MIN ((int64_t)-62135596800000000)
-#define TS_MAX ((int64_t)253402300799999999)
+/* Timestamps are microseconds since 1970-01-01 UTC, TS_MIN to TS_MAX (base/clock.h). */
 
 enum member_kind { MEMBER_PARTICIPANT, MEMBER_MEDIATOR, MEMBER_SEQUENCER };
 
