@@ -5,7 +5,7 @@ libbase_la_SOURCES = \
 	%D%/error.c %D%/error.h %D%/errors.def \
 	%D%/failpoint.c %D%/failpoint.h \
 	%D%/logger.c %D%/logger.h \
-	%D%/pool.h \
+	%D%/pool.c %D%/pool.h \
 	%D%/random.c %D%/random.h \
 	%D%/thread.c %D%/thread.h
 

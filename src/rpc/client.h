@@ -36,7 +36,7 @@ struct rpc_channel_config {
     int64_t keepalive_timeout_us;     /* 15 s */
 };
 
-/* From the loop, at each change, first with the state at the time of opening. */
+/* From the loop, at each change; the state at the time of opening is RPC_IDLE. */
 typedef void rpc_state_changed(void *ctx, enum rpc_state s);
 
 /* on_state may be NULL. Borrows loop. The caller owns *out. Does not wait for the connection.

@@ -1,11 +1,16 @@
 # gRPC core behind our own interface. The only code that includes <grpc/...>.
 noinst_LTLIBRARIES += librpc.la
 librpc_la_SOURCES = \
-	%D%/client.h \
-	%D%/health.h \
-	%D%/loop.h \
-	%D%/server.h \
+	%D%/channel.c %D%/client_call.c %D%/client.h %D%/client_core.h \
+	%D%/core.h \
+	%D%/health.c %D%/health.h \
+	%D%/loop.c %D%/loop.h \
+	%D%/server.c %D%/server_call.c %D%/server.h %D%/server_core.h \
 	%D%/status.c %D%/status.h \
-	%D%/tls.h \
-	%D%/trace.h
-librpc_la_LIBADD = $(GRPC_LIBS)
+	%D%/tls.c %D%/tls.h \
+	%D%/trace.c %D%/trace.h
+librpc_la_LIBADD = $(GRPC_LIBS) $(OPENSSL_LIBS)
+
+UNIT_TESTS += t/unit/test_rpc
+t_unit_test_rpc_SOURCES = t/unit/test_rpc.c t/unit/rpc_fixture.h
+t_unit_test_rpc_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)

@@ -4,10 +4,11 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-#define TRACE_PARENT_LEN 56  /* "00-<32 hex>-<16 hex>-<2 hex>" and NUL */
-#define TRACE_ID_LEN     33  /* 32 hex digits and NUL */
-#define TRACE_STATE_MAX  513 /* 512 bytes and NUL; a longer one is dropped, as the standard allows \
-                              */
+#define TRACE_PARENT_LEN 56 /* "00-<32 hex>-<16 hex>-<2 hex>" and NUL */
+#define TRACE_ID_LEN     33 /* 32 hex digits and NUL */
+#define TRACE_STATE_MAX                                                                            \
+    513 /* 512 bytes and NUL; a longer one is dropped, as the standard allows                      \
+         */
 
 struct trace_context {
     char parent[TRACE_PARENT_LEN];
