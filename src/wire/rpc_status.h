@@ -41,11 +41,12 @@ struct rpc_status {
 /* gRPC code of a category (1..14), INTERNAL for any other. */
 int status_code_of_category(int category);
 
-/* Builds: message `ID(category,trace): text`, ErrorInfo {reason, metadata sorted by size, category
- * last}, RetryInfo when the id is retried. trace: first 8 digits of a trace id, NULL gives "0" (and
- * must be NULL in what is compared). Text is cut to 512 characters and "..."; metadata are dropped
- * from the longest on until the whole is at most 4096 bytes. meta may be NULL. Fails: ERR_MEMORY.
- */
+/* Builds: message `ID(category,trace): text`, ErrorInfo {reason, metadata ascending by size,
+ * category last}, RetryInfo when the id is retried. trace: the caller's trace id (its first 8
+ * digits go into the message, all of it into metadata tid), NULL gives "0" and must be NULL in what
+ * replicas compare. Text is cut to 512 characters and "..."; the largest metadata value is cut, or
+ * dropped, until the whole is at most 4096 bytes. meta may be NULL; at most 16 entries are used.
+ * Fails: ERR_MEMORY. */
 MUST_CHECK bool rpc_status_make(enum status_known id, const char *trace,
                                 const struct status_meta *meta, size_t n_meta, const char *text,
                                 struct rpc_status *out, struct error *err);
