@@ -1,0 +1,32 @@
+-- What a node knows of itself: its identity, its keys, the topology transactions that it signed.
+
+-- identity_insert: says once who this database belongs to
+-- params: kind text, node_uid text
+-- rows: 1, or a duplicate: another replica was faster   locks: none   plan: primary key   called: once per database
+INSERT INTO ls_identity (id, kind, node_uid) VALUES (1, :kind, :node_uid)
+
+-- identity_read: who this database belongs to
+-- columns: kind text, node_uid text
+-- rows: 0 or 1   locks: none   plan: primary key   called: at start
+SELECT kind, node_uid FROM ls_identity WHERE id = 1
+
+-- key_insert: stores a key of the node
+-- params: fingerprint text, purpose text, usages i64, spec text, created_at i64, public_key bytes, private_key bytes
+-- rows: 1   locks: none   plan: primary key   called: per key, when it is made
+INSERT INTO ls_key (fingerprint, purpose, usages, spec, name, created_at, public_key, private_key)
+VALUES (:fingerprint, :purpose, :usages, :spec, NULL, :created_at, :public_key, :private_key)
+
+-- key_list: all keys, the newest last
+-- columns: purpose text, usages i64, spec text, private_key bytes
+-- rows: a few   locks: none   plan: whole table   called: at start
+SELECT purpose, usages, spec, private_key FROM ls_key ORDER BY created_at, fingerprint
+
+-- authorized_insert: stores a topology transaction that the node signed
+-- params: seq i64, tx bytes
+-- rows: 1   locks: none   plan: primary key   called: per transaction, when it is made
+INSERT INTO ls_authorized_tx (seq, tx) VALUES (:seq, :tx)
+
+-- authorized_list: them in the order of their making
+-- columns: tx bytes
+-- rows: a few   locks: none   plan: primary key   called: at start
+SELECT tx FROM ls_authorized_tx ORDER BY seq
