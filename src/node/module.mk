@@ -5,6 +5,12 @@ libnode_la_SOURCES = \
 	%D%/admin_sequencer.c \
 	%D%/admin_service.c %D%/admin_service.h \
 	%D%/genesis_boot.c %D%/genesis_boot.h \
+	%D%/lifecycle.c %D%/lifecycle.h \
+	%D%/node_db.c %D%/node_db.h \
 	%D%/node_identity.c %D%/node_identity.h
 $(libnode_la_OBJECTS): | gen/stamp
 SQL_STATEMENTS += sql/statements/node.sql
+
+UNIT_TESTS += t/unit/test_lifecycle
+t_unit_test_lifecycle_SOURCES = t/unit/test_lifecycle.c
+t_unit_test_lifecycle_LDADD = libnode.la libbase.la $(CMOCKA_LIBS)
