@@ -2,16 +2,19 @@
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
 	%D%/cli.c %D%/cli.h \
-	%D%/cmd_config.c \
+	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_status.c %D%/cmd_submit.c \
 	%D%/families.def \
-	%D%/print.c %D%/print.h
+	%D%/print.c %D%/print.h \
+	%D%/rpc.c %D%/rpc.h
 libcli_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-libcli_la_LIBADD = libconfig.la libbase.la $(JANSSON_LIBS)
+libcli_la_LIBADD = $(JANSSON_LIBS)
+$(libcli_la_OBJECTS): | gen/stamp
 
 bin_PROGRAMS += lockstep
 lockstep_SOURCES = %D%/main.c
 lockstep_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-lockstep_LDADD = libcli.la libconfig.la libbase.la $(JANSSON_LIBS)
+lockstep_LDADD = libcli.la libconfig.la librpc.la libwire.la libcrypto-ls.la libproto.la libbase.la \
+	$(JANSSON_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS)
 
 UNIT_TESTS += t/unit/test_cli
 t_unit_test_cli_SOURCES = t/unit/test_cli.c
