@@ -18,7 +18,8 @@
 struct db;
 struct keyring;
 struct logger;
-struct rpc_tls; /* rpc/ */
+struct rpc_loop;
+struct rpc_tls_client;
 struct mediator;
 
 enum mediator_in_flight {
@@ -28,14 +29,15 @@ enum mediator_in_flight {
 
 /* Zero means the default, where one is named. All strings are copied. */
 struct mediator_config {
-    const char *name; /* of the node, for log lines */
-    const char *uid;  /* own uid, "id::fingerprint"; the member is MED::uid */
+    struct rpc_loop *loop; /* of the connections; borrowed until mediator_close */
+    const char *name;      /* of the node, for log lines */
+    const char *uid;       /* own uid, "id::fingerprint"; the member is MED::uid */
     enum mediator_in_flight in_flight;
-    int64_t lease_renew_us;    /* 250 ms */
-    int64_t lease_expiry_us;   /* 1 s; at least 3 renewals */
-    size_t max_in_flight;      /* open requests, 1 to 10^7; 200000. More are rejected */
-    size_t max_dedup;          /* request uuids in memory, 1 to 10^8; 2^22. The oldest go first */
-    const struct rpc_tls *tls; /* for https endpoints; NULL: the system's trust store. Borrowed */
+    int64_t lease_renew_us;  /* 250 ms */
+    int64_t lease_expiry_us; /* 1 s; at least 3 renewals */
+    size_t max_in_flight;    /* open requests, 1 to 10^7; 200000. More are rejected */
+    size_t max_dedup;        /* request uuids in memory, 1 to 10^8; 2^22. The oldest go first */
+    const struct rpc_tls_client *tls; /* for https; NULL: the system's roots. Read at open */
     /* When not empty, used in place of the connections that mediator_initialize stored. */
     const char *const *connections;
     size_t n_connections;
