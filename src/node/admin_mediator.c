@@ -82,7 +82,7 @@ static bool initialize(struct admin_service *s, const MediatorAdmin__InitializeM
     struct urls *urls = calloc(1, sizeof(*urls));
     struct client_info info = {.static_params = BUFFER_INIT};
     struct client *client = NULL;
-    struct client_config cfg = {.logger = s->cfg.logger};
+    struct client_config cfg = {.loop = s->cfg.loop, .logger = s->cfg.logger};
     bool ok = false;
 
     if (urls == NULL)

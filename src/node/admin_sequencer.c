@@ -154,17 +154,19 @@ static bool boot(struct admin_service *s, const Lsadm__BootstrapRequest *rq, cha
 {
     struct signed_txs txs = {0};
     struct dynamic_parameters parameters;
+    struct static_parameters constant;
     struct genesis_boot g = {.name = rq->name,
                              .identity = s->cfg.identity,
                              .mediators_txs = &txs,
                              .mediator_threshold = rq->mediator_threshold,
+                             .fixed = &constant,
                              .parameters = &parameters};
     bool ok = false;
 
     if (rq->n_mediator_uids == 0 || rq->n_mediator_uids > GENESIS_MEDIATORS_MAX)
         return error_set(err, ERR_CONFIG, NULL, "%zu mediators, 1 to %d are possible",
                          rq->n_mediator_uids, GENESIS_MEDIATORS_MAX);
-    dynamic_parameters_default(&parameters);
+    genesis_parameters(s->cfg.node, &constant, &parameters);
     if (rq->_confirmation_response_timeout_us_case != 0)
         parameters.confirmation_response_timeout_us = rq->confirmation_response_timeout_us;
     if (rq->_mediator_reaction_timeout_us_case != 0)

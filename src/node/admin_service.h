@@ -13,9 +13,11 @@
 #include "node/node_identity.h"
 
 struct admin_service;
+struct config_node;
 struct mediator;
 struct participant;
 struct pool;
+struct rpc_loop;
 struct rpc_server;
 struct sequencer;
 
@@ -46,6 +48,8 @@ struct admin_status {
 struct admin_config {
     const char *name;
     const struct node_identity *identity;
+    const struct config_node *node; /* its parameters are the genesis's */
+    struct rpc_loop *loop;
     struct sequencer *sequencer;
     struct mediator *mediator;
     struct participant *participant;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/config.h"
 #include "sequencer/sequencer.h"
 #include "topology/topology.h"
 
@@ -37,6 +38,17 @@ static bool gather(const struct genesis_boot *g, struct signed_txs *out, struct 
     return true;
 }
 
+void genesis_parameters(const struct config_node *node, struct static_parameters *fixed,
+                        struct dynamic_parameters *parameters)
+{
+    static_parameters_default(fixed);
+    dynamic_parameters_default(parameters);
+    fixed->topology_change_delay_us = node->topology_change_delay_us;
+    parameters->confirmation_response_timeout_us = node->confirmation_response_timeout_us;
+    parameters->mediator_reaction_timeout_us = node->mediator_reaction_timeout_us;
+    parameters->max_request_size = (uint32_t)node->max_request_size;
+}
+
 bool genesis_boot(const struct genesis_boot *g, struct sequencer *seq, char *psid,
                   struct buffer *static_parameters, bool *was_there, struct error *err)
 {
@@ -58,6 +70,8 @@ bool genesis_boot(const struct genesis_boot *g, struct sequencer *seq, char *psi
 
     *was_there = false;
     static_parameters_default(&fixed);
+    if (g->fixed != NULL)
+        fixed = *g->fixed;
     memcpy(genesis.mediators, g->mediators, sizeof(genesis.mediators));
     if (!gather(g, &identities, err) || !genesis_build(&genesis, &file, psid, err) ||
         !static_parameters_build(&fixed, static_parameters, err))

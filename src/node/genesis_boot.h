@@ -8,6 +8,7 @@
 #include "node/node_identity.h"
 #include "topology/genesis.h"
 
+struct config_node;
 struct sequencer;
 
 struct genesis_boot {
@@ -17,8 +18,13 @@ struct genesis_boot {
     const char *mediators[GENESIS_MEDIATORS_MAX];
     size_t n_mediators;
     int32_t mediator_threshold;                  /* 0: 1 */
+    const struct static_parameters *fixed;       /* NULL: the defaults */
     const struct dynamic_parameters *parameters; /* NULL: the defaults */
 };
+
+/* The parameters of a genesis as node's `parameters` say. */
+void genesis_parameters(const struct config_node *node, struct static_parameters *fixed,
+                        struct dynamic_parameters *parameters);
 
 /* psid: holds PSID_TEXT_SIZE. static_parameters: appended, plain message. *was_there: it existed
  * before, with the same name and mediators. Fails: ERR_CONFIG, ERR_MALFORMED, ERR_REFUSED (another

@@ -19,7 +19,7 @@
 struct db;
 struct keyring;
 struct logger;
-struct rpc_health;
+struct health;
 struct rpc_server;
 struct topology;
 struct sequencer;
@@ -63,7 +63,7 @@ MUST_CHECK bool sequencer_open(const struct sequencer_config *cfg, struct db *db
  * the caller has registered on server. Before sequencer_start; server must be stopped before close.
  */
 MUST_CHECK bool sequencer_register(struct sequencer *seq, struct rpc_server *server,
-                                   struct rpc_health *health, struct error *err);
+                                   struct health *health, struct error *err);
 
 /* Writes the synchronizer into the database in one transaction: physical id, static parameters,
  * genesis, total_node_count, token key and the first log entry (rule version). genesis: stored
