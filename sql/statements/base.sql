@@ -21,10 +21,11 @@ SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000000
 -- session_setup: sets the limits of a new session; an empty search_path setting is left alone
 -- dialect: postgresql
 -- params: search_path text, statement_ms text, lock_ms text, idle_ms text
--- columns: path text
+-- columns: path text, client_port i64
 -- rows: 1   locks: none   plan: none   called: once per connection
 SELECT CASE WHEN CAST(:search_path AS VARCHAR) IS NULL THEN current_setting('search_path')
-            ELSE set_config('search_path', :search_path, false) END AS path
+            ELSE set_config('search_path', :search_path, false) END AS path,
+       COALESCE(inet_client_port(), 0) AS client_port
   FROM (SELECT set_config('statement_timeout', :statement_ms, false) AS a,
                set_config('lock_timeout', :lock_ms, false) AS b,
                set_config('idle_in_transaction_session_timeout', :idle_ms, false) AS c,
@@ -182,3 +183,18 @@ INSERT INTO ls_authorized_tx (seq, tx) VALUES (:seq, :tx)
 -- columns: seq i64, tx bytes
 -- rows: a page   locks: none   plan: primary key   called: at start and on request
 SELECT seq, tx FROM ls_authorized_tx WHERE seq > :after_seq ORDER BY seq {page}
+
+-- txn_begin: starts a writing transaction; waits here, not at the first write
+-- dialect: sqlite
+-- rows: none   locks: the database against other writers   plan: none   called: once per transaction
+BEGIN IMMEDIATE
+
+-- txn_commit: makes it durable
+-- dialect: sqlite
+-- rows: none   locks: none   plan: none   called: once per transaction
+COMMIT
+
+-- txn_rollback: undoes it
+-- dialect: sqlite
+-- rows: none   locks: none   plan: none   called: after a failure
+ROLLBACK
