@@ -15,5 +15,5 @@ t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_erro
 nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
 t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 
-BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh
-EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh
+BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
+EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
