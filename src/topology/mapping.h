@@ -53,7 +53,7 @@ struct mapping {
     size_t n_names;
     char **observers; /* MEDIATORS, SEQUENCERS */
     size_t n_observers;
-    struct host *hosts; /* HOSTING */
+    struct host *hosts; /* HOSTING; by uid */
     size_t n_hosts;
 
     uint32_t may_sign;          /* NAMESPACE: mask 1 << mapping_code that the target may sign for */

@@ -1,2 +1,25 @@
-EXTRA_DIST += %D%/genesis.h %D%/identity.h %D%/mapping.h %D%/onboarding.h %D%/parameters.h \
-	%D%/snapshot.h %D%/topology.h
+noinst_LTLIBRARIES += libtopology.la
+libtopology_la_SOURCES = \
+	%D%/apply.c %D%/apply.h \
+	%D%/authorize.c \
+	%D%/checks.c \
+	%D%/genesis.c %D%/genesis.h \
+	%D%/identity.c %D%/identity.h \
+	%D%/mapping.c %D%/mapping.h \
+	%D%/onboarding.c %D%/onboarding.h \
+	%D%/parameters.c %D%/parameters.h \
+	%D%/pieces.c \
+	%D%/query.c \
+	%D%/snapshot.c %D%/snapshot.h \
+	%D%/state.c %D%/state.h \
+	%D%/timestamps.h \
+	%D%/topology.h
+$(libtopology_la_OBJECTS): | gen/stamp
+
+UNIT_TESTS += t/unit/test_topology
+t_unit_test_topology_SOURCES = t/unit/test_topology.c
+t_unit_test_topology_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+t_unit_test_topology_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) \
+	$(JANSSON_LIBS) $(CMOCKA_LIBS)
+$(t_unit_test_topology_OBJECTS): | gen/stamp
+EXTRA_DIST += t/unit/topology_world.h
