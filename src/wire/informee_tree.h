@@ -64,6 +64,10 @@ void informee_message_free(struct informee_message *m); /* the same */
 
 /* ---- the submitter's side ---- */
 
+#define TREE_VIEWS_MAX   1000 /* that we build in one transaction */
+#define TREE_DEPTH_MAX   100  /* views in views that we build */
+#define TREE_PAYLOAD_MAX ((size_t)8 << 20)
+
 /* A view to build. Subviews follow their parent, one deeper. */
 struct view_spec {
     uint32_t depth;               /* 0 is a root view */
@@ -93,7 +97,8 @@ struct tree_spec {
 struct built_view {
     struct view_position position;
     struct hash hash;
-    struct buffer light_tree; /* LightTransactionViewTree: what the view's informees get */
+    struct buffer light_tree; /* LightTransactionViewTree: what the view's informees get. Submitter
+                                 metadata are open in root views only */
 };
 
 struct built_tree {
@@ -121,7 +126,7 @@ struct opened_view {
     struct hash hash; /* of the view, recomputed */
     struct view_position position;
     char *psid;
-    char *submitting_participant;
+    char *submitting_participant; /* bare uid; "" in a subview, where it is blinded */
     char **informees;
     size_t n_informees;
     struct quorum *quorums;

@@ -5,10 +5,12 @@ libwire_la_SOURCES = \
 	%D%/event.c %D%/event.h \
 	%D%/gzip.c %D%/gzip.h \
 	%D%/ids.c %D%/ids.h \
-	%D%/informee_tree.h \
+	%D%/informee_tree.c %D%/informee_tree.h \
 	%D%/keys.c %D%/keys.h \
-	%D%/merkle.h \
-	%D%/messages_build.c %D%/messages.h \
+	%D%/merkle.c %D%/merkle.h \
+	%D%/messages.c %D%/messages.h \
+	%D%/messages_build.c \
+	%D%/opened_view.c \
 	%D%/own.c %D%/own.h \
 	%D%/precheck.c %D%/precheck.h \
 	%D%/recipients.c %D%/recipients.h \
@@ -19,8 +21,11 @@ libwire_la_SOURCES = \
 	%D%/status_ids.def \
 	%D%/submission.c %D%/submission.h \
 	%D%/topology_tx.c %D%/topology_tx.h \
+	%D%/tree_build.c \
+	%D%/tree_leaf.c %D%/tree_leaf.h \
+	%D%/tree_walk.c %D%/tree_walk.h \
 	%D%/versioned.c %D%/versioned.h \
-	%D%/view_message.h
+	%D%/view_message.c %D%/view_message.h
 # Generated headers come first, also when one target alone is made.
 $(libwire_la_OBJECTS): | gen/stamp
 
@@ -36,3 +41,10 @@ t_unit_test_wire_api_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 t_unit_test_wire_api_LDADD = $(t_unit_test_wire_LDADD) $(JANSSON_LIBS)
 $(t_unit_test_wire_api_OBJECTS): | gen/stamp
 EXTRA_DIST += t/vectors/sequencer-api.json
+
+UNIT_TESTS += t/unit/test_wire_tree
+t_unit_test_wire_tree_SOURCES = t/unit/test_wire_tree.c
+t_unit_test_wire_tree_CFLAGS = $(t_unit_test_wire_api_CFLAGS)
+t_unit_test_wire_tree_LDADD = $(t_unit_test_wire_api_LDADD)
+$(t_unit_test_wire_tree_OBJECTS): | gen/stamp
+EXTRA_DIST += t/vectors/informee-tree.json
