@@ -52,3 +52,7 @@ gen/stamp: $(PROTOS:%=$(srcdir)/proto/%.proto) $(srcdir)/proto/rewrite.awk
 	$(AM_V_at)$(PROTOC_C) -Igen/in -I$(PROTO_INCLUDE) --c_out=gen \
 	  $(PROTOS:%=gen/in/%.proto) $(PROTO_WELLKNOWN:%=$(PROTO_INCLUDE)/google/protobuf/%.proto)
 	$(AM_V_at)touch $@
+
+# Skipped where the table of the wire is not at hand (LOCKSTEP_SPEC).
+BLACKBOX_TESTS += t/unit/proto_fields.py
+EXTRA_DIST += t/unit/proto_fields.py

@@ -48,3 +48,9 @@ t_unit_test_wire_tree_CFLAGS = $(t_unit_test_wire_api_CFLAGS)
 t_unit_test_wire_tree_LDADD = $(t_unit_test_wire_api_LDADD)
 $(t_unit_test_wire_tree_OBJECTS): | gen/stamp
 EXTRA_DIST += t/vectors/informee-tree.json
+
+UNIT_TESTS += t/unit/test_wire_messages
+t_unit_test_wire_messages_SOURCES = t/unit/test_wire_messages.c
+t_unit_test_wire_messages_CFLAGS = $(t_unit_test_wire_api_CFLAGS)
+t_unit_test_wire_messages_LDADD = $(t_unit_test_wire_api_LDADD)
+$(t_unit_test_wire_messages_OBJECTS): | gen/stamp

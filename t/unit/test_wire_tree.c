@@ -195,86 +195,6 @@ static void the_mistakes_of_the_list_give_other_roots(void **state)
     }
 }
 
-static void signed_messages_are_byte_for_byte_as_listed(void **state)
-{
-    const json_t *v = json_array_get(json_object_get(vectors, "signed_messages"), 0);
-    struct buffer typed = vectors_hex(v, "typed_content"), out = BUFFER_INIT;
-    struct message m;
-    struct hash h;
-    struct error err;
-
-    (void)state;
-    assert_true(message_parse(buffer_bytes(&typed), true, &m, &err));
-    assert_int_equal(m.kind, MESSAGE_RESPONSES);
-    assert_int_equal(m.as.responses.request_id, T0 + 1000000);
-    assert_string_equal(m.as.responses.sender, "PAR::participant1" NS);
-    assert_int_equal(m.as.responses.n, 1);
-    assert_int_equal(m.as.responses.responses[0].verdict, LOCAL_APPROVE);
-    assert_string_equal(m.as.responses.responses[0].parties[0], ALICE);
-    assert_true(confirmation_responses_build(&m.as.responses, &out, &err));
-    assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&typed)));
-    assert_true(message_hash(buffer_bytes(&out), &h, &err));
-    assert_hex(&h, v, "hash_to_sign");
-    message_free(&m);
-    buffer_free(&typed);
-    buffer_clear(&out);
-    v = json_array_get(json_object_get(vectors, "signed_messages"), 1);
-    typed = vectors_hex(v, "typed_content");
-    assert_true(message_parse(buffer_bytes(&typed), true, &m, &err));
-    assert_int_equal(m.kind, MESSAGE_RESULT);
-    assert_int_equal(m.as.result.verdict.kind, VERDICT_APPROVE);
-    assert_true(confirmation_result_build(&m.as.result, &out, &err));
-    assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&typed)));
-    assert_true(message_hash(buffer_bytes(&out), &h, &err));
-    assert_hex(&h, v, "hash_to_sign");
-    message_free(&m);
-    buffer_free(&typed);
-    buffer_free(&out);
-}
-
-static void mediator_rejections_are_byte_for_byte_as_listed(void **state)
-{
-    static const struct status_meta meta = {"unresponsiveParties", ALICE};
-    size_t i;
-    json_t *v;
-
-    (void)state;
-    json_array_foreach(json_object_get(vectors, "mediator_rejects"), i, v)
-    {
-        struct buffer status = vectors_hex(v, "status"), typed = vectors_hex(v, "typed_content");
-        struct buffer own = BUFFER_INIT, out = BUFFER_INIT;
-        struct rpc_status s;
-        struct message m;
-        struct hash h;
-        struct error err;
-
-        if (i == 0)
-            assert_true(rpc_status_make(STATUS_TX_TIMED_OUT, NULL, &meta, 1,
-                                        "Rejected transaction as the mediator did not receive "
-                                        "sufficient confirmations within the expected timeframe.",
-                                        &s, &err));
-        else
-            assert_true(
-                rpc_status_make(STATUS_MEDIATOR_MALFORMED, NULL, NULL, 0, "secret", &s, &err));
-        assert_true(rpc_status_build(&s, &own, &err));
-        assert_true(bytes_equal(buffer_bytes(&own), buffer_bytes(&status)));
-        assert_true(message_parse(buffer_bytes(&typed), true, &m, &err));
-        assert_int_equal(m.as.result.verdict.kind, VERDICT_MEDIATOR_REJECT);
-        assert_int_equal(m.as.result.verdict.is_malformed, i == 1);
-        assert_true(bytes_equal(buffer_bytes(&m.as.result.verdict.reason), buffer_bytes(&status)));
-        assert_true(confirmation_result_build(&m.as.result, &out, &err));
-        assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&typed)));
-        assert_true(message_hash(buffer_bytes(&out), &h, &err));
-        assert_hex(&h, v, "hash_to_sign");
-        message_free(&m);
-        rpc_status_free(&s);
-        buffer_free(&own);
-        buffer_free(&out);
-        buffer_free(&status);
-        buffer_free(&typed);
-    }
-}
-
 /* ---- the submitter's side ---- */
 
 static const char *const both[] = {ALICE, BOB};
@@ -675,109 +595,6 @@ static void uuids_are_read_as_the_peers_do(void **state)
     assert_false(uuid_parse("000000001-0001-0001-0001-000000000001", a)); /* 37 characters */
 }
 
-static void responses_and_verdicts_keep_their_invariants(void **state)
-{
-    char *parties[] = {(char *)(uintptr_t)BOB, (char *)(uintptr_t)ALICE, (char *)(uintptr_t)BOB};
-    struct confirmation_response r = {.verdict = LOCAL_REJECT, .parties = parties, .n_parties = 3};
-    struct confirmation_responses m = {.psid = (char *)(uintptr_t)PSID,
-                                       .sender = (char *)(uintptr_t)("PAR::p" NS),
-                                       .responses = &r,
-                                       .n = 1};
-    struct rejection_reason reason = {.verdict = LOCAL_APPROVE,
-                                      .participant = (char *)(uintptr_t)("PAR::p" NS)};
-    struct confirmation_result result = {.psid = (char *)(uintptr_t)PSID,
-                                         .view_type = VIEW_TYPE_TRANSACTION,
-                                         .verdict = {.kind = VERDICT_PARTICIPANT_REJECT}};
-    struct buffer out = BUFFER_INIT;
-    struct verdict copy;
-    struct message back;
-    struct error err;
-
-    (void)state;
-    m.root.b[0] = result.root.b[0] = 0x12;
-    m.root.b[1] = result.root.b[1] = 0x20;
-    assert_false(confirmation_responses_build(&m, &out, &err)); /* no position */
-    assert_true(view_position_parse(bytes_of("\x0a\x04\x0a\x02\x01\x00", 6), &r.position, &err));
-    r.has_position = true;
-    assert_true(confirmation_responses_build(&m, &out, &err));
-    assert_true(message_parse(buffer_bytes(&out), true, &back, &err));
-    assert_int_equal(back.as.responses.responses[0].n_parties, 2); /* sorted and distinct */
-    assert_string_equal(back.as.responses.responses[0].parties[0], ALICE);
-    assert_true(view_position_equal(&back.as.responses.responses[0].position, &r.position));
-    message_free(&back);
-    r.verdict = LOCAL_MALFORMED;
-    assert_false(confirmation_responses_build(&m, &out, &err)); /* parties */
-    r.n_parties = 0;
-    r.has_position = false;
-    assert_true(confirmation_responses_build(&m, &out, &err));
-    r.verdict = LOCAL_APPROVE;
-    assert_false(confirmation_responses_build(&m, &out, &err)); /* no parties */
-    m.n = 0;
-    assert_false(confirmation_responses_build(&m, &out, &err));
-    buffer_clear(&out);
-    assert_false(confirmation_result_build(&result, &out, &err)); /* no reasons */
-    result.verdict.reasons = &reason;
-    result.verdict.n_reasons = 1;
-    assert_false(confirmation_result_build(&result, &out, &err)); /* of an approval */
-    reason.verdict = LOCAL_ABSTAIN;
-    assert_true(confirmation_result_build(&result, &out, &err));
-    assert_true(message_parse(buffer_bytes(&out), true, &back, &err));
-    assert_int_equal(back.as.result.verdict.reasons[0].verdict, LOCAL_ABSTAIN);
-    assert_true(confirmation_verdict_copy(&copy, &back.as.result.verdict, &err));
-    message_free(&back);
-    assert_string_equal(copy.reasons[0].participant, "PAR::p" NS);
-    confirmation_verdict_free(&copy);
-    result.verdict = (struct verdict){.kind = VERDICT_MEDIATOR_REJECT};
-    assert_false(confirmation_result_build(&result, &out, &err)); /* code OK */
-    result.verdict.kind = VERDICT_APPROVE;
-    result.view_type = 0;
-    assert_false(confirmation_result_build(&result, &out, &err));
-    view_position_free(&r.position);
-    buffer_free(&out);
-}
-
-static void broadcasts_open_and_one_bad_transaction_spoils_all(void **state)
-{
-    struct bytes bad = bytes_of("\x0a\x00\x10\x1e", 4);
-    struct buffer out = BUFFER_INIT;
-    struct message m;
-    struct error err;
-
-    (void)state;
-    assert_true(topology_broadcast_build(PSID, NULL, 0, &out, &err));
-    assert_true(message_parse(buffer_bytes(&out), false, &m, &err));
-    assert_int_equal(m.kind, MESSAGE_TOPOLOGY);
-    assert_int_equal(m.as.topology.n, 0);
-    assert_string_equal(m.as.topology.psid, PSID);
-    message_free(&m);
-    buffer_clear(&out);
-    assert_true(topology_broadcast_build(PSID, &bad, 1, &out, &err));
-    assert_false(message_parse(buffer_bytes(&out), false, &m, &err));
-    assert_false(message_parse(bytes_of("\x0a\x00\x10\x1f", 4), false, &m, &err)); /* nothing */
-    buffer_free(&out);
-}
-
-static void a_root_hash_tree_has_two_recipients_and_no_children(void **state)
-{
-    const char *good[] = {"PAR::p::x", "MGR::0"}, *more[] = {"PAR::p::x", "PAR::q::x", "MGR::0"};
-    struct recipients r = {0};
-    const char *participant;
-
-    (void)state;
-    assert_true(recipients_add(&r, 0, good, 2, NULL));
-    assert_true(recipients_add(&r, 0, more, 3, NULL));
-    assert_true(recipients_add(&r, 0, more, 2, NULL));
-    assert_true(recipients_add(&r, 0, good, 2, NULL));
-    assert_true(recipients_add(&r, 1, good, 1, NULL));
-    assert_true(root_hash_tree_ok(&r, 0, 0, &participant));
-    assert_string_equal(participant, "PAR::p::x");
-    assert_false(root_hash_tree_ok(&r, 0, 1, &participant)); /* another group */
-    assert_false(root_hash_tree_ok(&r, 1, 0, &participant)); /* three */
-    assert_false(root_hash_tree_ok(&r, 2, 0, &participant)); /* no group */
-    assert_false(root_hash_tree_ok(&r, 3, 0, &participant)); /* a child */
-    recipients_free(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -786,8 +603,6 @@ int main(void)
         cmocka_unit_test(trees_parse_to_their_root_and_positions),
         cmocka_unit_test(informees_and_quorums_are_those_of_the_views),
         cmocka_unit_test(the_mistakes_of_the_list_give_other_roots),
-        cmocka_unit_test(signed_messages_are_byte_for_byte_as_listed),
-        cmocka_unit_test(mediator_rejections_are_byte_for_byte_as_listed),
         cmocka_unit_test(our_leaves_are_those_of_the_vectors),
         cmocka_unit_test(a_view_goes_from_submitter_to_informee),
         cmocka_unit_test(a_changed_payload_changes_the_root),
@@ -796,9 +611,6 @@ int main(void)
         cmocka_unit_test(no_hash_is_there_twice_and_no_view_repeats_its_parent),
         cmocka_unit_test(deep_trees_end_in_an_error_not_in_a_crash),
         cmocka_unit_test(uuids_are_read_as_the_peers_do),
-        cmocka_unit_test(responses_and_verdicts_keep_their_invariants),
-        cmocka_unit_test(broadcasts_open_and_one_bad_transaction_spoils_all),
-        cmocka_unit_test(a_root_hash_tree_has_two_recipients_and_no_children),
     };
     int failed;
 
