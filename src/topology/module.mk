@@ -23,3 +23,8 @@ t_unit_test_topology_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) 
 	$(JANSSON_LIBS) $(CMOCKA_LIBS)
 $(t_unit_test_topology_OBJECTS): | gen/stamp
 EXTRA_DIST += t/unit/topology_world.h
+UNIT_TESTS += t/unit/test_topology_rules
+t_unit_test_topology_rules_SOURCES = t/unit/test_topology_rules.c
+t_unit_test_topology_rules_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_rules_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_rules_OBJECTS): | gen/stamp
