@@ -1,5 +1,5 @@
 # embed.awk: turns sql/ into C (the catalogue). POSIX awk.
-# Input: one line a file: "statements PATH" or "migration DIALECT VERSION NAME SHA256 PATH".
+# Input: one line a file: "statements - - - - PATH" or "migration DIALECT VERSION NAME SHA256 PATH".
 # The formats are described in sql/statements/README.
 
 function die(text)
@@ -223,7 +223,7 @@ BEGIN {
     print "#include \"storage/catalogue_table.h\"\n"
 }
 
-$1 == "statements" { read_statements($2) }
+$1 == "statements" { read_statements($6) }
 $1 == "migration" { emit_migration($2, $3, $4, $5, $6) }
 
 END {

@@ -63,4 +63,11 @@ MUST_CHECK bool lease_settle(struct lease *l, struct fence *f, struct error *err
 /* Gives the lease up at once, so that nobody waits for the expiry. Does nothing when not held. */
 MUST_CHECK bool lease_release(struct lease *l, struct error *err);
 void lease_close(struct lease *l); /* releases if held, ignoring errors; NULL is allowed */
+
+/* PostgreSQL, the second line: ends sessions of our user whose transaction has a row of `table`
+ * locked for longer than older_than_us and that wait for their client (a stopped process), never
+ * one that commits. For a taker that was blocked (ERR_RETRY, ERR_TIMEOUT). *ended may be NULL.
+ * Nothing to do on other engines. */
+MUST_CHECK bool db_unblock(struct db *db, const char *table, int64_t older_than_us, int64_t *ended,
+                           struct error *err);
 #endif

@@ -2,24 +2,29 @@
 SQL_STATEMENTS = sql/statements/base.sql
 SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql
 nobase_dist_pkgdata_DATA = $(SQL_STATEMENTS) $(SQL_MIGRATIONS)
-EXTRA_DIST += sql/statements/README %D%/embed.awk
+EXTRA_DIST += sql/statements/README %D%/embed.awk %D%/embed.sh
 
-# The catalogue. Migrations are given to awk in the order of their numbers, with their checksums.
-gen/sql_catalogue.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) %D%/embed.awk
-	$(AM_V_GEN)$(MKDIR_P) gen && \
-	{ for f in $(SQL_STATEMENTS); do echo "statements $(srcdir)/$$f"; done; \
-	  for f in $(SQL_MIGRATIONS); do \
-	    base=`basename $$f .sql`; dir=`dirname $$f`; dir=`basename $$dir`; \
-	    sum=`sha256sum < $(srcdir)/$$f` || exit 1; \
-	    test $$dir != postgres || dir=postgresql; \
-	    echo "migration $$dir $${base%%-*} $${base#*-} $${sum%% *} $(srcdir)/$$f"; \
-	  done | LC_ALL=C sort -k2,2 -k3,3; } | \
-	LC_ALL=C $(AWK) -f $(srcdir)/%D%/embed.awk > $@.tmp && mv $@.tmp $@
+gen/sql_catalogue.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) %D%/embed.awk %D%/embed.sh
+	$(AM_V_GEN)$(SHELL) $(srcdir)/%D%/embed.sh '$(AWK)' $(srcdir) $@ $(SQL_STATEMENTS) $(SQL_MIGRATIONS)
 CLEANFILES += gen/sql_catalogue.c gen/sql_catalogue.c.tmp
 
-noinst_LTLIBRARIES += libstorage.la
-libstorage_la_SOURCES = \
+# The library without a catalogue: the tests bring statements of their own.
+noinst_LTLIBRARIES += libstorage-core.la libstorage.la
+libstorage_core_la_SOURCES = \
 	%D%/catalogue.c %D%/catalogue.h %D%/catalogue_table.h \
-	%D%/db.h %D%/lease.h %D%/migrate.h %D%/value.h
+	%D%/conn.c %D%/conn.h \
+	%D%/cursor.c \
+	%D%/db.h %D%/db_internal.h \
+	%D%/dialect.c %D%/dialect.h %D%/dialect_postgres.c %D%/dialect_sqlite.c \
+	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
+	%D%/migrate.c %D%/migrate.h \
+	%D%/pool.c \
+	%D%/socket_find.c %D%/socket_find.h \
+	%D%/txn.c \
+	%D%/value.h
+libstorage_core_la_LIBADD = $(ODBC_LIBS)
+libstorage_la_SOURCES =
 nodist_libstorage_la_SOURCES = gen/sql_catalogue.c
-libstorage_la_LIBADD = $(ODBC_LIBS)
+libstorage_la_LIBADD = libstorage-core.la
+
+include t/storage/module.mk

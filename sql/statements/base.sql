@@ -1,4 +1,4 @@
--- Statements of storage itself, and of the tables that every node has.
+-- Statements of storage itself; those of a node's identity and keys are in node.sql.
 
 -- ping: proves that an idle connection still answers
 -- columns: one i64
@@ -21,10 +21,11 @@ SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000000
 -- session_setup: sets the limits of a new session; an empty search_path setting is left alone
 -- dialect: postgresql
 -- params: search_path text, statement_ms text, lock_ms text, idle_ms text
--- columns: path text
+-- columns: path text, client_port i64
 -- rows: 1   locks: none   plan: none   called: once per connection
 SELECT CASE WHEN CAST(:search_path AS VARCHAR) IS NULL THEN current_setting('search_path')
-            ELSE set_config('search_path', :search_path, false) END AS path
+            ELSE set_config('search_path', :search_path, false) END AS path,
+       COALESCE(inet_client_port(), 0) AS client_port
   FROM (SELECT set_config('statement_timeout', :statement_ms, false) AS a,
                set_config('lock_timeout', :lock_ms, false) AS b,
                set_config('idle_in_transaction_session_timeout', :idle_ms, false) AS c,
@@ -148,37 +149,17 @@ SELECT COUNT(pg_terminate_backend(b.pid)) AS n FROM (
        AND a.wait_event = 'ClientRead' AND a.usename = current_user AND a.pid <> pg_backend_pid()
        AND a.xact_start < clock_timestamp() - CAST(:older_than_us AS BIGINT) * INTERVAL '1 microsecond') b
 
--- identity_read: which node this schema belongs to
--- columns: kind text, node_uid text
--- rows: 1, 0 when new   locks: none   plan: primary key   called: at start
-SELECT kind, node_uid FROM ls_identity WHERE id = 1
+-- txn_begin: starts a writing transaction; waits here, not at the first write
+-- dialect: sqlite
+-- rows: none   locks: the database against other writers   plan: none   called: once per transaction
+BEGIN IMMEDIATE
 
--- identity_insert: makes this schema a node's
--- params: kind text, node_uid text
--- rows: 1   locks: that row   plan: primary key   called: once
-INSERT INTO ls_identity (id, kind, node_uid) VALUES (1, :kind, :node_uid)
+-- txn_commit: makes it durable
+-- dialect: sqlite
+-- rows: none   locks: none   plan: none   called: once per transaction
+COMMIT
 
--- key_insert: a key of this node
--- params: fingerprint text, purpose text, usages i64, spec text, name text, created_at i64, public_key bytes,
--- params: private_key bytes
--- rows: 1   locks: that row   plan: primary key   called: at the making of a key
-INSERT INTO ls_key (fingerprint, purpose, usages, spec, name, created_at, public_key, private_key)
-VALUES (:fingerprint, :purpose, :usages, :spec, :name, :created_at, :public_key, :private_key)
-
--- key_list: the keys of this node, oldest first
--- columns: fingerprint text, purpose text, usages i64, spec text, name text, created_at i64,
--- columns: public_key bytes, private_key bytes
--- rows: some   locks: none   plan: whole table, small   called: at start
-SELECT fingerprint, purpose, usages, spec, name, created_at, public_key, private_key
-  FROM ls_key ORDER BY created_at, fingerprint
-
--- authorized_tx_insert: a topology transaction that this node signed
--- params: seq i64, tx bytes
--- rows: 1   locks: that row   plan: primary key   called: at a topology change of this node
-INSERT INTO ls_authorized_tx (seq, tx) VALUES (:seq, :tx)
-
--- authorized_tx_list: the topology transactions that this node signed, in order
--- params: after_seq i64, limit i64
--- columns: seq i64, tx bytes
--- rows: a page   locks: none   plan: primary key   called: at start and on request
-SELECT seq, tx FROM ls_authorized_tx WHERE seq > :after_seq ORDER BY seq {page}
+-- txn_rollback: undoes it
+-- dialect: sqlite
+-- rows: none   locks: none   plan: none   called: after a failure
+ROLLBACK

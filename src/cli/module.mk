@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
 	%D%/cli.c %D%/cli.h \
-	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_status.c %D%/cmd_submit.c \
+	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_db.c %D%/cmd_status.c %D%/cmd_submit.c \
 	%D%/families.def \
 	%D%/print.c %D%/print.h \
 	%D%/rpc.c %D%/rpc.h
@@ -13,7 +13,7 @@ $(libcli_la_OBJECTS): | gen/stamp
 bin_PROGRAMS += lockstep
 lockstep_SOURCES = %D%/main.c
 lockstep_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-lockstep_LDADD = libcli.la libconfig.la librpc.la libwire.la libcrypto-ls.la libproto.la libbase.la \
+lockstep_LDADD = libcli.la libconfig.la libstorage.la librpc.la libwire.la libcrypto-ls.la libproto.la libbase.la \
 	$(JANSSON_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS)
 
 UNIT_TESTS += t/unit/test_cli

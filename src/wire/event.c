@@ -7,8 +7,8 @@
 #include "wire/batch_message.h"
 #include "wire/own.h"
 #include "wire/precheck.h"
-#include "wire/rpc_status_message.h"
 #include "wire/versioned.h"
+#include "wire/status_message.h"
 
 static bool fields_check(const struct event *e, struct error *err)
 {
@@ -55,7 +55,7 @@ static bool event_from(const P31__SequencedEvent *m, struct event *out, struct e
         return false;
     if (!fields_check(out, err))
         return false;
-    return out->is_error ? rpc_status_from(m->deliver_error_reason, &out->status, err)
+    return out->is_error ? wire_status_from(m->deliver_error_reason, &out->status, err)
                          : batch_from_message(m->batch, &out->batch, err);
 }
 
@@ -112,7 +112,7 @@ bool event_build(struct event *e, struct error *err)
         m.traffic_receipt = &receipt;
     }
     if (e->is_error) {
-        ok = rpc_status_to(&e->status, &status, err);
+        ok = wire_status_to(&e->status, &status, err);
         m.deliver_error_reason = status;
     } else {
         ok = batch_to_message(&e->batch, &batch, err);
@@ -136,7 +136,7 @@ void event_free(struct event *e)
     free(e->psid);
     free(e->message_id);
     compressed_batch_free(&e->batch);
-    rpc_status_free(&e->status);
+    wire_status_free(&e->status);
     buffer_free(&e->raw);
     *e = (struct event){0};
 }

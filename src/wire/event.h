@@ -3,7 +3,7 @@
 #ifndef WIRE_EVENT_H
 #define WIRE_EVENT_H
 #include "wire/batch.h"
-#include "wire/rpc_status.h"
+#include "wire/status.h"
 
 struct traffic_receipt {
     uint64_t consumed_cost, extra_traffic_consumed, base_traffic_remainder;
@@ -17,7 +17,7 @@ struct event {
     char *message_id; /* NULL: not the sender. Always there on an error */
     bool is_error;
     struct compressed_batch batch; /* when not is_error */
-    struct rpc_status status;      /* when is_error */
+    struct wire_status status;      /* when is_error */
     bool has_topology_timestamp;   /* never on errors, never written at protocol version 35 */
     int64_t topology_timestamp;
     bool has_receipt; /* to the sender alone */

@@ -4,7 +4,7 @@
 #define WIRE_MESSAGES_H
 #include "wire/informee_tree.h"
 #include "wire/recipients.h"
-#include "wire/rpc_status.h"
+#include "wire/status.h"
 #include "wire/topology_tx.h"
 #include "wire/view_message.h"
 

@@ -163,13 +163,13 @@ static bool put_rejection(struct buffer *out, const struct rejection_reason *r, 
 
 static bool status_is_error(const struct buffer *status, struct error *err)
 {
-    struct rpc_status s;
+    struct wire_status s;
     bool ok;
 
-    if (!rpc_status_parse(buffer_bytes(status), &s, err))
+    if (!wire_status_parse(buffer_bytes(status), &s, err))
         return false;
     ok = s.code != 0;
-    rpc_status_free(&s);
+    wire_status_free(&s);
     return ok || error_set(err, ERR_MALFORMED, NULL, "a mediator's rejection with code OK");
 }
 

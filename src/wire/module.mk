@@ -14,8 +14,8 @@ libwire_la_SOURCES = \
 	%D%/own.c %D%/own.h \
 	%D%/precheck.c %D%/precheck.h \
 	%D%/recipients.c %D%/recipients.h \
-	%D%/rpc_status.c %D%/rpc_status.h \
-	%D%/rpc_status_message.h \
+	%D%/status.c %D%/status.h \
+	%D%/status_message.h \
 	%D%/scan.c %D%/scan.h \
 	%D%/signed_content.c %D%/signed_content.h \
 	%D%/status_ids.def \

@@ -77,20 +77,20 @@ static void mediator_rejections_are_byte_for_byte_as_listed(void **state)
     {
         struct buffer status = vectors_hex(v, "status"), typed = vectors_hex(v, "typed_content");
         struct buffer own = BUFFER_INIT, out = BUFFER_INIT;
-        struct rpc_status s;
+        struct wire_status s;
         struct message m;
         struct hash h;
         struct error err;
 
         if (i == 0)
-            assert_true(rpc_status_make(STATUS_TX_TIMED_OUT, NULL, &meta, 1,
+            assert_true(wire_status_make(STATUS_TX_TIMED_OUT, NULL, &meta, 1,
                                         "Rejected transaction as the mediator did not receive "
                                         "sufficient confirmations within the expected timeframe.",
                                         &s, &err));
         else
             assert_true(
-                rpc_status_make(STATUS_MEDIATOR_MALFORMED, NULL, NULL, 0, "secret", &s, &err));
-        assert_true(rpc_status_build(&s, &own, &err));
+                wire_status_make(STATUS_MEDIATOR_MALFORMED, NULL, NULL, 0, "secret", &s, &err));
+        assert_true(wire_status_build(&s, &own, &err));
         assert_true(bytes_equal(buffer_bytes(&own), buffer_bytes(&status)));
         assert_true(message_parse(buffer_bytes(&typed), true, &m, &err));
         assert_int_equal(m.as.result.verdict.kind, VERDICT_MEDIATOR_REJECT);
@@ -101,7 +101,7 @@ static void mediator_rejections_are_byte_for_byte_as_listed(void **state)
         assert_true(message_hash(buffer_bytes(&out), &h, &err));
         assert_hex(&h, v, "hash_to_sign");
         message_free(&m);
-        rpc_status_free(&s);
+        wire_status_free(&s);
         buffer_free(&own);
         buffer_free(&out);
         buffer_free(&status);

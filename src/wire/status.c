@@ -1,13 +1,13 @@
-/* rpc_status.c: google.rpc.Status, the same bytes from everyone. */
-#include "wire/rpc_status.h"
+/* status.c: google.rpc.Status, the same bytes from everyone. */
+#include "wire/status.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "wire/own.h"
 #include "wire/precheck.h"
-#include "wire/rpc_status_message.h"
 #include "wire/scan.h"
+#include "wire/status_message.h"
 
 #define TEXT_MAX        512
 #define STATUS_MAX      4096
@@ -150,8 +150,8 @@ static void put_message(struct buffer *out, const struct status_id *id, const ch
         buffer_append_str(out, "...");
 }
 
-bool rpc_status_make(enum status_known id, const char *trace, const struct status_meta *meta,
-                     size_t n_meta, const char *text, struct rpc_status *out, struct error *err)
+bool wire_status_make(enum status_known id, const char *trace, const struct status_meta *meta,
+                      size_t n_meta, const char *text, struct wire_status *out, struct error *err)
 {
     const struct status_id *known = &status_ids[id];
     struct buffer message = BUFFER_INIT, all = BUFFER_INIT;
@@ -174,40 +174,40 @@ bool rpc_status_make(enum status_known id, const char *trace, const struct statu
         shorten(entries, &n, all.len - STATUS_MAX);
     }
     ok = buffer_ok(&message, err) && buffer_ok(&all, err) &&
-         rpc_status_parse(buffer_bytes(&all), out, err);
+         wire_status_parse(buffer_bytes(&all), out, err);
     buffer_free(&message);
     buffer_free(&all);
     return ok;
 }
 
-bool rpc_status_make_event(enum status_known id, const char *text, struct rpc_status *out,
-                           struct error *err)
+bool wire_status_make_event(enum status_known id, const char *text, struct wire_status *out,
+                            struct error *err)
 {
     static const struct status_meta meta = {"definite_answer", "true"};
 
-    return rpc_status_make(id, NULL, &meta, 1, text, out, err);
+    return wire_status_make(id, NULL, &meta, 1, text, out, err);
 }
 
-bool rpc_status_from(const Rpc__Status *m, struct rpc_status *out, struct error *err)
+bool wire_status_from(const Rpc__Status *m, struct wire_status *out, struct error *err)
 {
-    *out = (struct rpc_status){.code = m->code};
+    *out = (struct wire_status){.code = m->code};
     if (!own_str(m->message, &out->message, err) ||
         !own_array(m->n_details, sizeof(*out->details), &out->details, err)) {
-        rpc_status_free(out);
+        wire_status_free(out);
         return false;
     }
     out->n_details = m->n_details;
     for (size_t i = 0; i < m->n_details; i++) {
         if (!own_str(m->details[i]->type_url, &out->details[i].type_url, err) ||
             !own_bytes(bytes_pb(m->details[i]->value), &out->details[i].value, err)) {
-            rpc_status_free(out);
+            wire_status_free(out);
             return false;
         }
     }
     return true;
 }
 
-bool rpc_status_to(const struct rpc_status *s, Rpc__Status **out, struct error *err)
+bool wire_status_to(const struct wire_status *s, Rpc__Status **out, struct error *err)
 {
     struct block {
         Rpc__Status status;
@@ -235,28 +235,28 @@ bool rpc_status_to(const struct rpc_status *s, Rpc__Status **out, struct error *
     return true;
 }
 
-bool rpc_status_parse(struct bytes in, struct rpc_status *out, struct error *err)
+bool wire_status_parse(struct bytes in, struct wire_status *out, struct error *err)
 {
     Rpc__Status *m = wire_unpack(&rpc__status__descriptor, in, err);
-    bool ok = m && rpc_status_from(m, out, err);
+    bool ok = m && wire_status_from(m, out, err);
 
     wire_message_free(m);
     return ok;
 }
 
-bool rpc_status_build(const struct rpc_status *s, struct buffer *out, struct error *err)
+bool wire_status_build(const struct wire_status *s, struct buffer *out, struct error *err)
 {
     Rpc__Status *m;
     bool ok;
 
-    if (!rpc_status_to(s, &m, err))
+    if (!wire_status_to(s, &m, err))
         return false;
     ok = wire_pack(m, out, err);
     free(m);
     return ok;
 }
 
-void rpc_status_free(struct rpc_status *s)
+void wire_status_free(struct wire_status *s)
 {
     if (!s)
         return;
@@ -266,11 +266,11 @@ void rpc_status_free(struct rpc_status *s)
         buffer_free(&s->details[i].value);
     }
     free(s->details);
-    *s = (struct rpc_status){0};
+    *s = (struct wire_status){0};
 }
 
 /* The one ErrorInfo; NULL when there is none, or several, or it does not parse. */
-static Rpc__ErrorInfo *error_info(const struct rpc_status *s)
+static Rpc__ErrorInfo *error_info(const struct wire_status *s)
 {
     const struct status_detail *found = NULL;
 
@@ -293,7 +293,7 @@ static const char *info_meta(const Rpc__ErrorInfo *info, const char *key)
     return NULL;
 }
 
-char *rpc_status_reason(const struct rpc_status *s)
+char *wire_status_reason(const struct wire_status *s)
 {
     Rpc__ErrorInfo *info = error_info(s);
     char *reason = info && info_meta(info, "category") ? strdup(info->reason) : NULL;
@@ -302,7 +302,7 @@ char *rpc_status_reason(const struct rpc_status *s)
     return reason;
 }
 
-char *rpc_status_meta(const struct rpc_status *s, const char *key)
+char *wire_status_meta(const struct wire_status *s, const char *key)
 {
     Rpc__ErrorInfo *info = error_info(s);
     const char *value = info ? info_meta(info, key) : NULL;
@@ -312,7 +312,7 @@ char *rpc_status_meta(const struct rpc_status *s, const char *key)
     return copy;
 }
 
-bool rpc_status_is_retryable(const struct rpc_status *s)
+bool wire_status_is_retryable(const struct wire_status *s)
 {
     for (size_t i = 0; i < s->n_details; i++)
         if (strcmp(s->details[i].type_url, TYPE_RETRY_INFO) == 0)

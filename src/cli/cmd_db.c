@@ -1,0 +1,325 @@
+/* cmd_db.c: `lockstep db`. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "storage/catalogue.h"
+#include "storage/migrate.h"
+
+/* ---- the databases of a configuration ---- */
+
+/* Works on one open database and appends to rows what it has to say. False: err. */
+typedef bool db_fn(struct db *db, const char *node, json_t *rows, struct error *err);
+
+static bool with_storage(struct cli *cli, const char *node, const struct config_storage *s,
+                         db_fn *fn, json_t *rows, struct error *err)
+{
+    static const char *const types[] = {"sqlite", "postgresql", "oracle"};
+    char port[24];
+    struct db *db = NULL;
+
+    snprintf(port, sizeof(port), "%" PRId64, s->port);
+    const struct db_config cfg = {.type = types[s->type],
+                                  .dsn = s->dsn,
+                                  .driver = s->driver,
+                                  .server = s->server,
+                                  .port = s->port > 0 ? port : NULL,
+                                  .database = s->database,
+                                  .user = s->user,
+                                  .password = s->password,
+                                  .schema = s->schema,
+                                  .file = s->file,
+                                  .options = s->options,
+                                  .pool_max = 1,
+                                  .login_timeout_us = s->connection_timeout_us,
+                                  .statement_timeout_us = s->statement_timeout_us,
+                                  .logger = cli_logger(cli)};
+    const bool ok = db_open(&cfg, &db, err) && fn(db, node, rows, err);
+    db_close(db);
+    return ok || error_add(err, "%s", node);
+}
+
+/* A synchronizer with its mediator embedded has two. */
+static bool with_node(struct cli *cli, const struct config_node *n, db_fn *fn, json_t *rows,
+                      struct error *err)
+{
+    struct config_storage mediator;
+    char name[CONFIG_NAME_MAX + 16];
+
+    if (!with_storage(cli, n->name, &n->storage, fn, rows, err))
+        return false;
+    if (n->kind != CONFIG_Y || n->mediator != CONFIG_MEDIATOR_EMBEDDED)
+        return true;
+    if (!config_storage_of_mediator(&n->storage, &mediator, err))
+        return false;
+    snprintf(name, sizeof(name), "%s/mediator", n->name);
+    const bool ok = with_storage(cli, name, &mediator, fn, rows, err);
+    config_storage_free(&mediator);
+    return ok;
+}
+
+/* Every node of the file, or the one that -n names. False: reported, *code says how to end. */
+static bool each_node(struct cli *cli, db_fn *fn, json_t *rows, int *code)
+{
+    const struct config_node *one;
+    const struct config *c;
+    struct error err;
+
+    if (cli_value(cli, "node") != NULL) {
+        if (!cli_node(cli, &one, code))
+            return false;
+        if (with_node(cli, one, fn, rows, &err))
+            return true;
+        *code = cli_fail(cli, &err);
+        return false;
+    }
+    if (!cli_config(cli, &c)) {
+        *code = CLI_BAD_CONFIG;
+        return false;
+    }
+    for (size_t i = 0; i < c->n_nodes; i++) {
+        if (!with_node(cli, &c->node[i], fn, rows, &err)) {
+            *code = cli_fail(cli, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- migrate ---- */
+
+static bool migrate_one(struct db *db, const char *node, json_t *rows, struct error *err)
+{
+    struct migration_info *m = NULL;
+    size_t n = 0;
+    int applied = 0;
+
+    if (!db_migrate(db, &applied, err) || !db_migrations(db, &m, &n, err))
+        return false;
+    json_t *row =
+        json_pack("{s:s, s:s, s:i, s:I}", "node", node, "database", db_describe(db), "applied",
+                  applied, "version", (json_int_t)(n > 0 ? m[n - 1].version : 0));
+    free(m);
+    return json_array_append_new(rows, row) == 0 || error_set(err, ERR_MEMORY, NULL, "no memory");
+}
+
+static int migrate(struct cli *cli)
+{
+    json_t *rows = json_array();
+    int code = CLI_OK;
+
+    if (each_node(cli, migrate_one, rows, &code))
+        return cli_print(cli, rows);
+    json_decref(rows);
+    return code;
+}
+
+/* ---- status ---- */
+
+static bool status_one(struct db *db, const char *node, json_t *rows, struct error *err)
+{
+    static const char *const states[] = {"pending", "applied", "changed", "unknown"};
+    struct migration_info *m = NULL;
+    size_t n = 0;
+    bool ok = true;
+
+    if (!db_migrations(db, &m, &n, err))
+        return false;
+    for (size_t i = 0; ok && i < n; i++) {
+        char at[CLOCK_TEXT_LEN] = "";
+        if (m[i].applied_at > 0)
+            clock_format(m[i].applied_at, at);
+        json_t *row = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s}", "node", node, "version",
+                                (json_int_t)m[i].version, "name", m[i].name, "state",
+                                states[m[i].state], "applied_at", at, "checksum", m[i].checksum);
+        ok = json_array_append_new(rows, row) == 0 || error_set(err, ERR_MEMORY, NULL, "no memory");
+    }
+    free(m);
+    return ok;
+}
+
+/* 0 only when nothing is to be done. */
+static int status_code(const json_t *rows)
+{
+    size_t i;
+    const json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        const char *state = json_string_value(json_object_get(row, "state"));
+        if (state != NULL && strcmp(state, "applied") != 0)
+            return CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+static int status(struct cli *cli)
+{
+    json_t *rows = json_array();
+    int code = CLI_OK;
+
+    if (!each_node(cli, status_one, rows, &code)) {
+        json_decref(rows);
+        return code;
+    }
+    code = status_code(rows);
+    const int printed = cli_print(cli, rows);
+    return printed != CLI_OK ? printed : code;
+}
+
+/* ---- verify ---- */
+
+struct verifying {
+    json_t *rows;
+    const char *node;
+};
+
+static void problem(void *ctx, const char *text)
+{
+    const struct verifying *v = ctx;
+
+    json_array_append_new(v->rows, json_pack("{s:s, s:s}", "node", v->node, "problem", text));
+}
+
+static bool verify_one(struct db *db, const char *node, json_t *rows, struct error *err)
+{
+    struct verifying v = {rows, node};
+    size_t problems;
+
+    return db_verify(db, problem, &v, &problems, err);
+}
+
+static int verify(struct cli *cli)
+{
+    json_t *rows = json_array();
+    int code = CLI_OK;
+
+    if (!each_node(cli, verify_one, rows, &code)) {
+        json_decref(rows);
+        return code;
+    }
+    const bool is_clean = json_array_size(rows) == 0;
+    const int printed = cli_print(cli, rows);
+    return printed != CLI_OK ? printed : is_clean ? CLI_OK : CLI_FAILED;
+}
+
+/* ---- statements ---- */
+
+static bool statement_rows(enum dialect d, const struct statement *s, json_t *rows,
+                           struct error *err)
+{
+    for (size_t i = 0; i < s->nsteps; i++) {
+        struct buffer sql = BUFFER_INIT;
+        if (!statement_render(d, s, i, 1, &sql, err)) {
+            buffer_free(&sql);
+            return false;
+        }
+        json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "dialect", dialect_name(d),
+                                "name", s->name, "step", (int)i + 1, "purpose", s->purpose, "notes",
+                                s->notes, "sql", buffer_cstr(&sql));
+        buffer_free(&sql);
+        if (json_array_append_new(rows, row) != 0)
+            return error_set(err, ERR_MEMORY, NULL, "no memory");
+    }
+    return true;
+}
+
+static bool migration_rows(enum dialect d, json_t *rows, struct error *err)
+{
+    size_t n;
+    const struct migration *m = catalogue_migrations(d, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < m[i].nsteps; k++) {
+            json_t *row =
+                json_pack("{s:s, s:o, s:i, s:s, s:s, s:s}", "dialect", dialect_name(d), "name",
+                          json_sprintf("migration %04d %s", (int)m[i].version, m[i].name), "step",
+                          (int)k + 1, "purpose", "schema", "notes", "", "sql", m[i].steps[k]);
+            if (json_array_append_new(rows, row) != 0)
+                return error_set(err, ERR_MEMORY, NULL, "no memory");
+        }
+    }
+    return true;
+}
+
+static bool dialect_rows(enum dialect d, json_t *rows, struct error *err)
+{
+    size_t n;
+    const struct statement *s = catalogue_statements(d, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (!statement_rows(d, &s[i], rows, err))
+            return false;
+    return migration_rows(d, rows, err);
+}
+
+/* As plain SQL, to be read or given to a grammar check. */
+static int print_sql(struct cli *cli, json_t *rows)
+{
+    FILE *to = cli_out(cli);
+    size_t i;
+    const json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        const char *notes = json_string_value(json_object_get(row, "notes"));
+        fprintf(to, "-- %s %s: %s\n", json_string_value(json_object_get(row, "dialect")),
+                json_string_value(json_object_get(row, "name")),
+                json_string_value(json_object_get(row, "purpose")));
+        if (notes != NULL && *notes != '\0')
+            fprintf(to, "-- %s\n", notes);
+        fprintf(to, "%s;\n\n", json_string_value(json_object_get(row, "sql")));
+    }
+    json_decref(rows);
+    return fflush(to) == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static int statements(struct cli *cli)
+{
+    const char *name = cli_value(cli, "dialect");
+    json_t *rows = json_array();
+    enum dialect d = DIALECT_POSTGRES;
+    struct error err;
+    bool ok = true;
+
+    if (name != NULL && !dialect_parse(name, &d, &err)) {
+        json_decref(rows);
+        return cli_usage(cli, "%s; %s", err.cause, err.advice);
+    }
+    if (name != NULL)
+        ok = dialect_rows(d, rows, &err);
+    for (int i = 0; name == NULL && ok && i < DIALECT_N; i++)
+        if (i != DIALECT_ORACLE) /* only when asked for: this release does not run on it */
+            ok = dialect_rows((enum dialect)i, rows, &err);
+    if (!ok) {
+        json_decref(rows);
+        return cli_fail(cli, &err);
+    }
+    return cli_format(cli) == CLI_TABLE ? print_sql(cli, rows) : cli_print(cli, rows);
+}
+
+static const struct cli_option db_options[] = {
+    CLI_CONFIG_OPTION, {"node", 'n', "NAME", "only this node of the file; else all of them"}, {0}};
+static const struct cli_option statements_options[] = {
+    {"dialect", 'd', "DIALECT",
+     "postgresql, sqlite or oracle; else those that this release runs on"},
+    {0}};
+
+static const struct cli_command commands[] = {
+    {"migrate", "", 0, 0, "bring the schema up to this release",
+     "Makes the schema when it is missing. Does nothing when it is up to date. May be run again "
+     "after any failure, and by several at once.",
+     db_options, migrate},
+    {"status", "", 0, 0, "say which migrations were applied",
+     "Ends with 1 when some are pending, unknown to this release, or were changed.", db_options,
+     status},
+    {"verify", "", 0, 0, "compare the schema and every statement with the database",
+     "Lists problems; ends with 1 when there are some.", db_options, verify},
+    {"statements", "", 0, 0, "print every statement that this program can send",
+     "A table is plain SQL here; -o json gives one object a statement.", statements_options,
+     statements},
+    {0},
+};
+const struct cli_family cmd_db = {"db", "look after the nodes' databases", commands};

@@ -1,0 +1,456 @@
+/* pool.c: opening a database, its bounded pool, and the watchdog.
+ * A connection belongs to the pool's generation in which it was made. Poisoning raises the
+ * generation: idle connections are dropped, the others when they come back. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "storage/db_internal.h"
+
+#define PING_AFTER_US US_PER_S /* an idle connection older than this proves that it is alive */
+#define WATCH_US      (200 * US_PER_MS)
+
+/* ---- opening ---- */
+
+static bool letters_ok(const char *schema)
+{
+    size_t n = strlen(schema);
+
+    return n <= 63 &&
+           strspn(schema, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
+}
+
+static bool odbc_env(SQLHENV *out, struct error *err)
+{
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, out)))
+        return error_set(err, ERR_MEMORY, NULL, "no ODBC environment");
+    SQLSetEnvAttr(*out, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)(uintptr_t)SQL_OV_ODBC3, 0);
+    return true;
+}
+
+/* A DSN without a type: the driver says what is behind it. */
+static bool ask_type(SQLHENV env, const struct db_config *cfg, enum dialect *out, struct error *err)
+{
+    struct buffer s = BUFFER_INIT;
+    struct diag d;
+    SQLHDBC dbc;
+    char name[64] = "";
+
+    buffer_printf(&s, "DSN=%s", cfg->dsn);
+    keyword_append(&s, "UID", cfg->user);
+    keyword_append(&s, "PWD", cfg->password);
+    const char *text = buffer_cstr(&s);
+    if (!text || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, env, &dbc))) {
+        buffer_free(&s);
+        return error_set(err, ERR_MEMORY, NULL, "no ODBC connection handle");
+    }
+    const bool ok = SQL_SUCCEEDED(SQLDriverConnect(dbc, NULL, (SQLCHAR *)(uintptr_t)text, SQL_NTS,
+                                                   NULL, 0, NULL, SQL_DRIVER_NOPROMPT));
+    if (ok) {
+        conn_dbms(dbc, name, sizeof(name));
+        SQLDisconnect(dbc);
+    } else {
+        diag_read(SQL_HANDLE_DBC, dbc, &d);
+    }
+    SQLFreeHandle(SQL_HANDLE_DBC, dbc);
+    buffer_free(&s);
+    if (!ok)
+        return error_set(err, ERR_CONFIG, "add the DSN to odbc.ini, or set type and driver",
+                         "DSN=%s: %s", cfg->dsn, d.text);
+    for (char *p = name; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+    return dialect_parse(strcmp(name, "sqlite3") == 0 ? "sqlite" : name, out, err);
+}
+
+static bool set_strings(struct db *db, const struct db_config *cfg, struct error *err)
+{
+    struct buffer driver = BUFFER_INIT, secret = BUFFER_INIT, shown = BUFFER_INIT;
+    struct buffer string = BUFFER_INIT, describe = BUFFER_INIT;
+    bool ok = false;
+
+    if (cfg->schema && !letters_ok(cfg->schema)) {
+        error_set(err, ERR_CONFIG, "use letters, digits, _ and -, at most 63",
+                  "schema name '%.80s'", cfg->schema);
+        goto out;
+    }
+    if (cfg->dsn)
+        buffer_printf(&driver, "DSN=%s", cfg->dsn);
+    else {
+        buffer_append_str(&driver, "DRIVER=");
+        if (!driver_find(db->ops, cfg->driver, &driver, err))
+            goto out;
+    }
+    if (!db->ops->keywords(cfg, &secret, &shown, err))
+        goto out;
+    buffer_append_bytes(&string, buffer_bytes(&driver));
+    buffer_append_bytes(&string, buffer_bytes(&secret));
+    buffer_append_bytes(&describe, buffer_bytes(&driver));
+    buffer_append_bytes(&describe, buffer_bytes(&shown));
+    if (!buffer_cstr(&string) || !buffer_cstr(&describe)) {
+        error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
+        goto out;
+    }
+    db->string = strdup((const char *)string.data);
+    db->describe = strdup((const char *)describe.data);
+    db->schema = strdup(cfg->schema ? cfg->schema : "");
+    ok = db->string && db->describe && db->schema;
+    if (!ok)
+        error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
+out:
+    if (secret.data)
+        explicit_bzero(secret.data, secret.cap);
+    if (string.data)
+        explicit_bzero(string.data, string.cap);
+    buffer_free(&driver);
+    buffer_free(&secret);
+    buffer_free(&shown);
+    buffer_free(&string);
+    buffer_free(&describe);
+    return ok;
+}
+
+static void *watchdog_run(void *ctx)
+{
+    struct db *db = ctx;
+
+    mutex_lock(&db->list);
+    while (!db->is_watch_ended) {
+        const int64_t now = clock_mono_us();
+        for (struct conn *c = db->all; c; c = c->next)
+            conn_watch(c, now);
+        cond_wait_until(&db->watch_wake, &db->list, now + WATCH_US);
+    }
+    mutex_unlock(&db->list);
+    return NULL;
+}
+
+/* The first connection: what is wrong shows here. SQLite opens nearly anything, so it must show
+ * that it may write. */
+static bool prove(struct db *db, struct error *err)
+{
+    struct conn *c;
+    bool ok = true;
+
+    if (!pool_checkout(db, clock_mono_us() + db->target.login_timeout_us + db->checkout_timeout_us,
+                       &c, err))
+        return false;
+    if (db->ops->has_text_txn) {
+        ok = conn_begin(c, clock_mono_us() + db->statement_timeout_us, err);
+        if (ok)
+            conn_rollback(c);
+        else if (err->code == ERR_RETRY) /* somebody is writing: that is proof enough */
+            ok = true;
+    }
+    pool_return(c);
+    return ok;
+}
+
+static int64_t or_default(int64_t v, int64_t otherwise)
+{
+    return v > 0 ? v : otherwise;
+}
+
+static void init_locks(struct db *db)
+{
+    mutex_init(&db->mutex);
+    mutex_init(&db->gate_mutex);
+    mutex_init(&db->list);
+    cond_init(&db->returned);
+    cond_init(&db->gate_free);
+    cond_init(&db->watch_wake);
+}
+
+bool db_open(const struct db_config *config, struct db **out, struct error *err)
+{
+    struct db *db = calloc(1, sizeof(*db));
+    struct error ignored;
+    enum dialect d = DIALECT_POSTGRES;
+
+    err = err ? err : &ignored;
+    if (!db)
+        return error_set(err, ERR_MEMORY, NULL, "no memory for a database");
+    struct db_config cfg = *config;
+    cfg.statement_timeout_us = or_default(cfg.statement_timeout_us, 10 * US_PER_S);
+    init_locks(db);
+    db->pool_max = cfg.pool_max ? cfg.pool_max : 8;
+    db->checkout_timeout_us = or_default(cfg.checkout_timeout_us, 5 * US_PER_S);
+    db->statement_timeout_us = cfg.statement_timeout_us;
+    db->logger = cfg.logger;
+    if (!odbc_env(&db->env, err))
+        goto fail;
+    if (cfg.type  ? !dialect_parse(cfg.type, &d, err)
+        : cfg.dsn ? !ask_type(db->env, &cfg, &d, err)
+                  : !error_set(err, ERR_CONFIG, "set storage.type", "storage has no type"))
+        goto fail;
+    if (!dialect_ops_of(d, &db->ops, err) || !set_strings(db, &cfg, err))
+        goto fail;
+    db->target = (struct conn_target){
+        .env = db->env,
+        .ops = db->ops,
+        .string = db->string,
+        .describe = db->describe,
+        .schema = db->schema,
+        .login_timeout_us = or_default(cfg.login_timeout_us, 5 * US_PER_S),
+        .statement_timeout_us = cfg.statement_timeout_us,
+        .idle_in_txn_timeout_us = or_default(cfg.idle_in_txn_timeout_us, 500 * US_PER_MS),
+    };
+    if (!thread_start(&db->watchdog, "db-watchdog", watchdog_run, db, err) || !prove(db, err))
+        goto fail;
+    *out = db;
+    return true;
+fail:
+    db_close(db);
+    return false;
+}
+
+static void unlist(struct db *db, struct conn *c)
+{
+    mutex_lock(&db->list);
+    for (struct conn **p = &db->all; *p; p = &(*p)->next) {
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    }
+    mutex_unlock(&db->list);
+}
+
+/* Closes a list of idle connections. */
+static void drop(struct db *db, struct conn *idle)
+{
+    while (idle) {
+        struct conn *next = idle->next_idle;
+        unlist(db, idle);
+        conn_close(idle);
+        idle = next;
+    }
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    mutex_lock(&db->list);
+    db->is_watch_ended = true;
+    cond_broadcast(&db->watch_wake);
+    mutex_unlock(&db->list);
+    thread_join(&db->watchdog);
+    mutex_lock(&db->mutex);
+    struct conn *idle = db->idle;
+    db->idle = NULL;
+    mutex_unlock(&db->mutex);
+    drop(db, idle);
+    if (db->env)
+        SQLFreeHandle(SQL_HANDLE_ENV, db->env);
+    if (db->string)
+        explicit_bzero(db->string, strlen(db->string));
+    free(db->string);
+    free(db->describe);
+    free(db->schema);
+    cond_destroy(&db->returned);
+    cond_destroy(&db->gate_free);
+    cond_destroy(&db->watch_wake);
+    mutex_destroy(&db->mutex);
+    mutex_destroy(&db->gate_mutex);
+    mutex_destroy(&db->list);
+    free(db);
+}
+
+enum dialect db_dialect(const struct db *db)
+{
+    return db->ops->id;
+}
+
+const char *db_schema(const struct db *db)
+{
+    return db->schema;
+}
+
+const char *db_describe(const struct db *db)
+{
+    return db->describe;
+}
+
+/* ---- the pool ---- */
+
+void db_poison(struct db *db)
+{
+    mutex_lock(&db->mutex);
+    struct conn *idle = db->idle;
+    for (struct conn *c = idle; c; c = c->next_idle)
+        db->open--;
+    db->idle = NULL;
+    db->generation++;
+    db->lost++;
+    cond_broadcast(&db->returned);
+    mutex_unlock(&db->mutex);
+    drop(db, idle);
+}
+
+void db_stats(struct db *db, struct db_stats *out)
+{
+    mutex_lock(&db->mutex);
+    *out =
+        (struct db_stats){db->open, db->in_use, db->waiting, db->connects, db->retries, db->lost};
+    mutex_unlock(&db->mutex);
+}
+
+void db_note_retry(struct db *db)
+{
+    mutex_lock(&db->mutex);
+    db->retries++;
+    mutex_unlock(&db->mutex);
+}
+
+/* Takes an idle connection, or a place for a new one (*out NULL). */
+static bool take_place(struct db *db, int64_t deadline_us, struct conn **out, uint64_t *generation,
+                       struct error *err)
+{
+    bool is_late = false;
+
+    mutex_lock(&db->mutex);
+    db->waiting++;
+    while (!db->idle && db->open >= db->pool_max && !is_late)
+        is_late = !cond_wait_until(&db->returned, &db->mutex, deadline_us);
+    db->waiting--;
+    *out = db->idle;
+    if (*out)
+        db->idle = (*out)->next_idle;
+    else if (db->open < db->pool_max)
+        db->open++;
+    else {
+        const uint32_t open = db->open;
+        mutex_unlock(&db->mutex);
+        return error_set(err, ERR_UNAVAILABLE,
+                         "raise storage.pool-size, or look for slow statements",
+                         "none of %u connections became free in time", open);
+    }
+    db->in_use++;
+    *generation = db->generation;
+    mutex_unlock(&db->mutex);
+    return true;
+}
+
+static void give_place(struct db *db)
+{
+    mutex_lock(&db->mutex);
+    db->open--;
+    db->in_use--;
+    cond_signal(&db->returned);
+    mutex_unlock(&db->mutex);
+}
+
+static bool ping_row(void *ctx, const struct value *cols, size_t n, struct error *err)
+{
+    (void)ctx;
+    (void)cols;
+    (void)n;
+    (void)err;
+    return true;
+}
+
+static bool is_alive(struct conn *c)
+{
+    const int64_t now = clock_mono_us();
+    const struct statement *s = catalogue_find(c->db->ops->id, "ping");
+    struct call k = {.s = s, .deadline_us = now + US_PER_S};
+    struct error ignored;
+
+    if (c->db->ops->has_text_txn || !s || now - c->used_us < PING_AFTER_US)
+        return true;
+    return conn_query(c, &k, ping_row, NULL, NULL, &ignored);
+}
+
+static void discard(struct conn *c)
+{
+    struct db *db = c->db;
+
+    unlist(db, c);
+    conn_close(c);
+    give_place(db);
+}
+
+bool pool_checkout(struct db *db, int64_t deadline_us, struct conn **out, struct error *err)
+{
+    struct conn *c;
+    uint64_t generation = 0;
+    const int64_t limit = clock_mono_us() + db->checkout_timeout_us;
+
+    for (;;) {
+        if (!take_place(db, limit < deadline_us ? limit : deadline_us, &c, &generation, err))
+            return false;
+        if (!c)
+            break;
+        if (is_alive(c)) {
+            *out = c;
+            return true;
+        }
+        discard(c);
+    }
+    if (!conn_open(db, &db->target, &c, err)) {
+        give_place(db);
+        return false;
+    }
+    c->generation = generation;
+    mutex_lock(&db->list);
+    c->next = db->all;
+    db->all = c;
+    mutex_unlock(&db->list);
+    mutex_lock(&db->mutex);
+    db->connects++;
+    mutex_unlock(&db->mutex);
+    *out = c;
+    return true;
+}
+
+void pool_return(struct conn *c)
+{
+    struct db *db = c->db;
+
+    if (!c)
+        return;
+    if (c->is_in_txn)
+        conn_rollback(c);
+    c->used_us = clock_mono_us();
+    mutex_lock(&db->mutex);
+    const bool is_good = !c->is_broken && c->generation == db->generation;
+    if (is_good) {
+        c->next_idle = db->idle;
+        db->idle = c;
+        db->in_use--;
+        cond_signal(&db->returned);
+    }
+    mutex_unlock(&db->mutex);
+    if (!is_good)
+        discard(c);
+}
+
+/* ---- SQLite's gate ---- */
+
+bool gate_enter(struct db *db, int64_t deadline_us, struct error *err)
+{
+    bool is_late = false;
+
+    if (!db->ops->has_one_writer)
+        return true;
+    mutex_lock(&db->gate_mutex);
+    while (db->is_gate_taken && !is_late)
+        is_late = !cond_wait_until(&db->gate_free, &db->gate_mutex, deadline_us);
+    const bool is_mine = !db->is_gate_taken;
+    db->is_gate_taken = true;
+    mutex_unlock(&db->gate_mutex);
+    return is_mine || error_set(err, ERR_TIMEOUT, "look for slow transactions",
+                                "other writing transactions of this process did not end in time");
+}
+
+void gate_leave(struct db *db)
+{
+    if (!db->ops->has_one_writer)
+        return;
+    mutex_lock(&db->gate_mutex);
+    db->is_gate_taken = false;
+    cond_signal(&db->gate_free);
+    mutex_unlock(&db->gate_mutex);
+}

@@ -1,0 +1,19 @@
+# The storage tests: one program, run on each engine by a script.
+STORAGE_TEST_SQL = %D%/sql/statements/test.sql %D%/sql/postgres/9001-test.sql %D%/sql/sqlite/9001-test.sql
+gen/sql_catalogue_test.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) $(STORAGE_TEST_SQL) storage/embed.awk storage/embed.sh
+	$(AM_V_GEN)$(SHELL) $(srcdir)/storage/embed.sh '$(AWK)' $(srcdir) $@ $(SQL_STATEMENTS) \
+		$(SQL_MIGRATIONS) $(STORAGE_TEST_SQL)
+CLEANFILES += gen/sql_catalogue_test.c gen/sql_catalogue_test.c.tmp
+EXTRA_DIST += $(STORAGE_TEST_SQL) t/lib.sh
+
+UNIT_TESTS += t/unit/test_storage
+t_unit_test_storage_SOURCES = t/unit/test_storage.c
+t_unit_test_storage_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test_engine
+t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_errors.c %D%/engine.c %D%/engine.h
+nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
+t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+
+BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
+EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh

@@ -1,0 +1,10 @@
+# The storage layer on a private PostgreSQL.
+. "$srcdir/t/lib.sh"
+driver=$(ls /usr/lib/*/odbc/psqlodbcw.so /usr/lib/odbc/psqlodbcw.so 2>/dev/null | head -n1)
+[ -n "$driver" ] || skip "no PostgreSQL driver: apt-get install odbc-postgresql"
+postgres_start
+export LS_TEST_ENGINE=postgresql
+printf '[ls-test]\nDriver=%s\nServername=127.0.0.1\nPort=%s\nDatabase=lockstep\nUserName=lockstep\n' \
+    "$driver" "$pg_port" > "$work/odbc.ini"
+export ODBCINI="$work/odbc.ini"
+"$builddir/t/storage/test_engine"

@@ -1,0 +1,168 @@
+-- Statements of the storage tests.
+
+-- t_value_insert: one row
+-- params: id i64, i i64, s text, b bytes
+-- rows: 1   locks: that row   plan: primary key   called: tests
+INSERT INTO t_value (id, i, s, b) VALUES (:id, :i, :s, :b)
+
+-- t_value_update: one row
+-- params: id i64, i i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+UPDATE t_value SET i = :i WHERE id = :id
+
+-- t_value_add: counts up
+-- params: id i64, n i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+UPDATE t_value SET i = i + :n WHERE id = :id
+
+-- t_value_read: one row, and what the engine says of it
+-- params: id i64
+-- columns: i i64, s text, b bytes, s_null i64, b_len i64
+-- rows: 1   locks: none   plan: primary key   called: tests
+SELECT i, s, b, CASE WHEN s IS NULL THEN 1 ELSE 0 END AS s_null, LENGTH(b) AS b_len FROM t_value WHERE id = :id
+
+-- t_value_by_i: compares numbers as numbers
+-- params: i i64
+-- columns: id i64
+-- rows: some   locks: none   plan: scan   called: tests
+SELECT id FROM t_value WHERE i < :i ORDER BY id
+
+-- t_value_count: how many
+-- columns: n i64
+-- rows: 1   locks: none   plan: scan   called: tests
+SELECT COUNT(*) AS n FROM t_value
+
+-- t_value_lock: holds a row
+-- params: id i64
+-- columns: i i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+SELECT i FROM t_value WHERE id = :id {lock}
+
+-- t_value_clear: empties it
+-- rows: all   locks: all   plan: scan   called: tests
+DELETE FROM t_value
+
+-- t_slow: takes some seconds
+-- dialect: postgresql
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT COUNT(pg_sleep(20)) AS n
+
+-- t_slow: takes some seconds
+-- dialect: sqlite
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT COUNT(*) AS n FROM (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 300000000)
+    SELECT n FROM r)
+
+-- t_log_many: rows without a fence
+-- row: ts i64, kind i64, name text, payload bytes
+-- rows: as many as given   locks: those rows   plan: primary key   called: tests
+INSERT INTO t_log (ts, kind, name, payload) VALUES :rows
+
+-- t_log_page: the log in order
+-- params: after_ts i64, kind i64, limit i64
+-- columns: ts i64, name text, payload bytes
+-- rows: a page   locks: none   plan: primary key   called: tests
+SELECT ts, name, payload FROM t_log WHERE ts > :after_ts AND kind = :kind ORDER BY ts {page}
+
+-- t_log_count: how many
+-- columns: n i64
+-- rows: 1   locks: none   plan: scan   called: tests
+SELECT COUNT(*) AS n FROM t_log
+
+-- t_log_clear: empties it
+-- rows: all   locks: all   plan: scan   called: tests
+DELETE FROM t_log
+
+-- t_node_create: the fence row
+-- params: node_index i64, epoch i64, holder bytes
+-- rows: 1   locks: that row   plan: primary key   called: tests
+INSERT INTO t_node (node_index, epoch, holder, watermark) VALUES (:node_index, :epoch, :holder, 0)
+
+-- t_node_clear: empties it
+-- rows: all   locks: all   plan: scan   called: tests
+DELETE FROM t_node
+
+-- t_node_take: a newer epoch
+-- params: node_index i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+UPDATE t_node SET epoch = epoch + 1 WHERE node_index = :node_index
+
+-- t_node_read: the fence row
+-- params: node_index i64
+-- columns: epoch i64, watermark i64
+-- rows: 1   locks: none   plan: primary key   called: tests
+SELECT epoch, watermark FROM t_node WHERE node_index = :node_index
+
+-- t_log_fenced: log rows under the fence of their node
+-- dialect: postgresql
+-- params: watermark i64, node_index i64, epoch i64, holder bytes
+-- row: ts i64, kind i64, name text, payload bytes
+-- fenced: t_node
+-- rows: as many as given   locks: the node's row   plan: primary keys   called: tests
+WITH f AS (
+    UPDATE t_node SET watermark = :watermark
+     WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND watermark < :watermark RETURNING 1)
+INSERT INTO t_log (ts, kind, name, payload)
+SELECT v.* FROM (VALUES :rows) v (ts, kind, name, payload), f WHERE v.ts IS NOT NULL
+
+-- t_log_fenced: log rows under the fence of their node
+-- dialect: sqlite
+-- params: watermark i64, node_index i64, epoch i64, holder bytes
+-- row: ts i64, kind i64, name text, payload bytes
+-- fenced: t_node
+-- rows: as many as given   locks: the database   plan: primary keys   called: tests
+UPDATE t_node SET watermark = :watermark
+ WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND watermark < :watermark;
+INSERT INTO t_log (ts, kind, name, payload) VALUES :rows;
+
+-- t_value_fenced: an update under the fence of a lease, which may find no row
+-- dialect: postgresql
+-- params: name text, epoch i64, holder bytes, id i64, i i64
+-- columns: held i64, written i64
+-- fenced: ls_lease
+-- rows: 0 or 1   locks: the lease's row   plan: primary keys   called: tests
+WITH f AS (SELECT name FROM ls_lease WHERE name = :name AND epoch = :epoch AND holder = :holder FOR UPDATE),
+     u AS (UPDATE t_value SET i = :i FROM f WHERE t_value.id = :id RETURNING 1)
+SELECT (SELECT COUNT(*) FROM f) AS held, (SELECT COUNT(*) FROM u) AS written
+
+-- t_value_fenced: an update under the fence of a lease, which may find no row
+-- dialect: sqlite
+-- params: name text, epoch i64, holder bytes, id i64, i i64
+-- columns: held i64, written i64
+-- fenced: ls_lease
+-- rows: 0 or 1   locks: the database   plan: primary keys   called: tests
+UPDATE ls_lease SET epoch = epoch WHERE name = :name AND epoch = :epoch AND holder = :holder;
+UPDATE t_value SET i = :i WHERE id = :id;
+
+-- t_schema_forget: undoes a note of a migration
+-- params: version i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+DELETE FROM ls_schema_version WHERE version = :version
+
+-- t_full: no more pages
+-- dialect: sqlite
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+PRAGMA max_page_count = 1
+
+-- t_read_only: makes this transaction read-only
+-- dialect: postgresql
+-- columns: s text
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT set_config('transaction_read_only', 'on', true) AS s
+
+-- t_kill_others: ends every other session of ours
+-- dialect: postgresql
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT COUNT(pg_terminate_backend(pid)) AS n FROM pg_stat_activity
+ WHERE usename = current_user AND pid <> pg_backend_pid()
+
+-- t_session: what the session was set to
+-- dialect: postgresql
+-- columns: path text, statement_timeout text, lock_timeout text, idle_timeout text
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT current_setting('search_path'), current_setting('statement_timeout'), current_setting('lock_timeout'),
+       current_setting('idle_in_transaction_session_timeout')
