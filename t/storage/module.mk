@@ -17,3 +17,10 @@ t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 
 BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
 EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
+
+# Not a test: t/bench/storage.sh ENGINE prints figures.
+check_PROGRAMS += t/bench/bench_storage
+t_bench_bench_storage_SOURCES = t/bench/bench_storage.c %D%/engine.c %D%/engine.h
+nodist_t_bench_bench_storage_SOURCES = gen/sql_catalogue_test.c
+t_bench_bench_storage_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+EXTRA_DIST += t/bench/storage.sh
