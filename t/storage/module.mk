@@ -15,8 +15,13 @@ t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_erro
 nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
 t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 
-BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
-EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh
+check_PROGRAMS += %D%/fault_client
+t_storage_fault_client_SOURCES = %D%/fault_client.c %D%/engine.c %D%/engine.h
+nodist_t_storage_fault_client_SOURCES = gen/sql_catalogue_test.c
+t_storage_fault_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+
+BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh
+EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh
 
 # Not a test: t/bench/storage.sh ENGINE prints figures.
 check_PROGRAMS += t/bench/bench_storage

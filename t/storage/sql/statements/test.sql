@@ -166,3 +166,9 @@ SELECT COUNT(pg_terminate_backend(pid)) AS n FROM pg_stat_activity
 -- rows: 1   locks: none   plan: none   called: tests
 SELECT current_setting('search_path'), current_setting('statement_timeout'), current_setting('lock_timeout'),
        current_setting('idle_in_transaction_session_timeout')
+
+-- t_backend: the server's process
+-- dialect: postgresql
+-- columns: pid i64
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT pg_backend_pid() AS pid
