@@ -11,7 +11,7 @@
 #define CHAIN_NO_TS INT64_MIN
 
 struct chain {
-    char psid[400];
+    char psid[301];
     int64_t last_ts; /* CHAIN_NO_TS: none yet */
     struct hash last_hash;
     bool is_resuming; /* the sequencer was asked to send last_ts again, first */

@@ -34,6 +34,7 @@ struct signature;
 #define CLIENT_ENDPOINTS_MAX  16
 #define CLIENT_URL_MAX        256
 #define CLIENT_REASON_MAX     256
+#define CLIENT_PSID_SIZE      301
 #define CLIENT_MESSAGE_ID_MAX 73
 
 enum client_endpoint_health {
@@ -96,7 +97,7 @@ struct client_config {
     struct rpc_loop *loop;        /* borrowed until client_close */
     const char *const *endpoints; /* "http://host:port" or "https://host:port"; 1..16, distinct */
     size_t n_endpoints;
-    const struct rpc_tls *tls;  /* for https; NULL: the system's trust store */
+    const struct rpc_tls_client *tls; /* for https; NULL: the system's roots; read at open */
     const char *member;         /* PAR::uid or MED::uid; NULL: only calls without authentication */
     const char *psid;           /* expected; NULL: what the first validated endpoint reports */
     const char *client_version; /* NULL: "lockstep-VERSION" */
@@ -111,14 +112,17 @@ struct client_config {
  * Fails: ERR_CONFIG, ERR_MEMORY. */
 MUST_CHECK bool client_open(const struct client_config *cfg, struct client **out,
                             struct error *err);
-/* Ends all calls, the subscription and the threads, waits for callbacks that run, frees. Sends that
- * are open get their callback with CLIENT_SEND_CLOSED. NULL is allowed. */
+/* Ends all calls, the subscription and the threads, and waits for callbacks that run. Sends that
+ * are open get their callback with CLIENT_SEND_CLOSED. The handle stays good; what is called on it
+ * fails with ERR_CLOSED. One thread. */
+void client_stop(struct client *c);
+/* Stops and frees; nobody may use it any more. NULL is allowed. */
 void client_close(struct client *c);
 
 /* --- without authentication ------------------------------------------------------------------- */
 
 struct client_info {
-    char psid[400];
+    char psid[CLIENT_PSID_SIZE];
     char sequencer_uid[260];
     struct buffer static_params; /* StaticSynchronizerParameters as received (plain P30) */
 };
@@ -141,23 +145,15 @@ MUST_CHECK bool client_register_onboarding(struct client *c, const struct bytes 
  * other calls below do this by themselves; a member that is not onboarded yet must not. */
 void client_login(struct client *c);
 
-/* One item of the topology state, borrowed for the call. Times in microseconds. */
-struct client_topology_item {
-    int64_t sequenced_us, valid_from_us;
-    bool has_valid_until;
-    int64_t valid_until_us;
-    struct bytes tx;       /* wrapped SignedTopologyTransaction */
-    const char *rejection; /* NULL: accepted */
-};
-/* Downloads the topology state for initialisation, calls item in order, and compares the hash of
- * what came with the one that the sequencer states. Blocks. Fails: what item put into err when it
- * returns false; ERR_FORK (the hash differs: drop all, try again), ERR_UNAVAILABLE, ERR_REFUSED,
- * ERR_TIMEOUT (deadline_us, monotonic). */
+/* Downloads the topology state for initialisation. chunk gets plain TopologyTransactions messages
+ * in order (topology_items_from_message), borrowed; *stated is the hash of the whole that the
+ * sequencer states: the caller compares topology_items_hash with it, and drops all and tries again
+ * when it differs. Blocks. Fails: what chunk put into err when it returned false; ERR_UNAVAILABLE,
+ * ERR_REFUSED, ERR_MALFORMED, ERR_TIMEOUT (deadline_us, monotonic). */
 MUST_CHECK bool client_download_topology(struct client *c, int64_t deadline_us,
-                                         bool (*item)(void *ctx,
-                                                      const struct client_topology_item *i,
-                                                      struct error *err),
-                                         void *ctx, struct error *err);
+                                         bool (*chunk)(void *ctx, struct bytes message,
+                                                       struct error *err),
+                                         void *ctx, struct hash *stated, struct error *err);
 
 /* Starts the subscription, once per client, and keeps it running. cb is copied. Fails: ERR_REFUSED
  * (second time, or no member), ERR_MEMORY. */
@@ -194,7 +190,7 @@ struct client_send {
      * Then a send without an answer, or refused as overloaded or unavailable, is repeated at the
      * next endpoint until one answers or max_sequencing_us has passed by the own clock. */
     bool is_repeatable;
-    int64_t timeout_us; /* each try; 0: call_timeout_us */
+    int64_t timeout_us; /* each try; 0: call_timeout_us, 2 s at most when repeatable */
     /* Called at most once, with ACCEPTED, REFUSED, UNKNOWN or CLOSED. May be NULL. */
     client_send_fn *accepted;
     /* Called exactly once, last: with SEQUENCED, REJECTED, EXPIRED, REFUSED or CLOSED; before
