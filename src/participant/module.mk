@@ -1,1 +1,15 @@
-EXTRA_DIST += %D%/participant.h
+# A small, real participant.
+noinst_LTLIBRARIES += libparticipant.la
+libparticipant_la_SOURCES = \
+	%D%/participant.c %D%/participant.h \
+	%D%/participant_commands.c \
+	%D%/participant_commit.c \
+	%D%/participant_events.c \
+	%D%/participant_impl.h \
+	%D%/participant_runner.c \
+	%D%/participant_service.c \
+	%D%/participant_store.c \
+	%D%/participant_streams.c \
+	%D%/submit.c %D%/submit.h
+SQL_STATEMENTS += sql/statements/participant.sql
+SQL_MIGRATIONS += sql/postgres/0004-participant.sql sql/sqlite/0004-participant.sql
