@@ -1,8 +1,36 @@
 noinst_LTLIBRARIES += libsequencer.la
 libsequencer_la_SOURCES = \
+	%D%/aggregation.c %D%/aggregation.h \
+	%D%/apply.c %D%/apply.h \
+	%D%/authentication_service.c \
+	%D%/broadcast.c \
+	%D%/check.c %D%/check.h \
 	%D%/clock.c %D%/clock.h \
+	%D%/connect_service.c \
+	%D%/delivery_runner.c %D%/delivery_runner.h \
+	%D%/download_service.c \
+	%D%/entry.c %D%/entry.h \
+	%D%/event_source.c %D%/event_source.h \
 	%D%/frontier.c %D%/frontier.h \
-	%D%/sequencer.h
+	%D%/index.c %D%/index.h \
+	%D%/log_store.c \
+	%D%/member_store.c %D%/member_store.h \
+	%D%/node_store.c %D%/node_store.h \
+	%D%/outcome.c %D%/outcome.h \
+	%D%/refusal.c %D%/refusal.h \
+	%D%/replica.h \
+	%D%/sequencer.h %D%/sequencer_runner.c \
+	%D%/service.c %D%/service.h \
+	%D%/submission_service.c \
+	%D%/subscription_service.c \
+	%D%/synchronizer_store.c %D%/synchronizer_store.h \
+	%D%/tail_runner.c %D%/tail_runner.h \
+	%D%/token.c %D%/token.h \
+	%D%/version_check.c %D%/version_check.h \
+	%D%/view.c %D%/view.h \
+	%D%/writer_runner.c %D%/writer_runner.h
+SQL_STATEMENTS += sql/statements/sequencer.sql sql/statements/sequencer_member.sql
+SQL_MIGRATIONS += sql/postgres/0002-sequencer.sql sql/sqlite/0002-sequencer.sql
 
 UNIT_TESTS += t/unit/test_sequencer_clock
 t_unit_test_sequencer_clock_SOURCES = t/unit/test_sequencer_clock.c

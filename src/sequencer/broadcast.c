@@ -1,0 +1,171 @@
+/* broadcast.c: topology transactions that the sequencer itself orders, through the same write path
+ * as everybody's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "sequencer/replica.h"
+#include "topology/topology.h"
+#include "wire/signed_content.h"
+#include "wire/submission.h"
+#include "wire/topology_tx.h"
+
+#define BROADCAST_LIFE_US (INT64_C(120) * US_PER_S) /* to its max_sequencing_time */
+#define BROADCAST_TXS_MAX 100
+
+/* The submission's bytes, to be signed. */
+static bool build(struct sequencer *seq, const struct bytes *txs, size_t n, struct submission *s,
+                  struct error *err)
+{
+    const char *all = RECIPIENT_ALL_TEXT;
+    struct buffer content = BUFFER_INIT;
+    struct batch batch = {0};
+    struct recipients r = {0};
+    char id[UUID_TEXT_LEN];
+    bool ok;
+
+    random_uuid(id);
+    s->sender = strdup(seq->member);
+    s->message_id = strdup(id);
+    s->max_sequencing_time = replica_now(seq) + BROADCAST_LIFE_US;
+    if (!s->sender || !s->message_id)
+        return error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
+    ok = topology_broadcast_build(seq->sync.psid, txs, n, &content, err) &&
+         recipients_add(&r, 0, &all, 1, err) &&
+         batch_add(&batch, buffer_bytes(&content), NULL, 0, &r, err) &&
+         batch_seal(&batch, &s->batch, err) && submission_build(s, err);
+    recipients_free(&r);
+    batch_free(&batch);
+    buffer_free(&content);
+    return ok;
+}
+
+/* Signs with the newest key that the topology has for us. */
+static bool sign(struct sequencer *seq, const struct submission *s, struct buffer *frame,
+                 char signed_by[FINGERPRINT_SIZE], struct error *err)
+{
+    struct public_key *keys[TOPOLOGY_KEYS_MAX];
+    const char *candidates[TOPOLOGY_KEYS_MAX];
+    struct signature signature = {0};
+    struct hash h;
+    bool ok;
+
+    mutex_lock(&seq->state);
+    struct view v = replica_view(seq);
+    size_t n = view_keys(&v, seq->member, USAGE_PROTOCOL, keys, TOPOLOGY_KEYS_MAX);
+    mutex_unlock(&seq->state);
+    for (size_t i = 0; i < n; i++)
+        candidates[i] = keys[i]->fingerprint;
+    ok = submission_hash(s, &h, err) &&
+         keyring_sign(seq->keys, USAGE_PROTOCOL, candidates, n, &h, &signature, err);
+    if (ok) {
+        memcpy(signed_by, signature.signed_by, FINGERPRINT_SIZE);
+        ok = signed_content_build(buffer_bytes(&s->raw), &signature, NULL, frame, err);
+        signature_free(&signature);
+    }
+    for (size_t i = 0; i < n; i++)
+        public_key_unref(keys[i]);
+    return ok;
+}
+
+bool replica_broadcast(struct sequencer *seq, const struct bytes *txs, size_t n,
+                       void (*done)(void *ctx, const struct error *err), void *ctx,
+                       struct error *err)
+{
+    struct ticket *t = calloc(1, sizeof *t);
+    struct buffer frame = BUFFER_INIT;
+    struct entry_parts parts = {0};
+    struct submission s = {0};
+    struct member_info info;
+    bool ok = false;
+
+    if (!t) {
+        (void)error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
+    } else if (build(seq, txs, n, &s, err) && sign(seq, &s, &frame, t->verified_by, err) &&
+               members_get(seq->members, seq->member, &info, err)) {
+        parts.body = buffer_bytes(&frame);
+        t->kind = ENTRY_SUBMISSION;
+        t->sender_id = info.member_id;
+        t->done = done;
+        t->ctx = ctx;
+        entry_build(&parts, &t->payload);
+        ok = buffer_ok(&t->payload, err) && writer_submit(seq->writer, t, err);
+    }
+    if (!ok)
+        ticket_free(t);
+    submission_free(&s);
+    buffer_free(&frame);
+    return ok;
+}
+
+/* Somebody waits for a broadcast; the last of the two frees it. */
+struct waiter {
+    struct mutex lock;
+    struct cond done;
+    struct error err;
+    bool is_done, is_ok;
+    int refs;
+};
+
+static void waiter_unref(struct waiter *w)
+{
+    mutex_lock(&w->lock);
+    bool is_last = --w->refs == 0;
+    mutex_unlock(&w->lock);
+    if (!is_last)
+        return;
+    cond_destroy(&w->done);
+    mutex_destroy(&w->lock);
+    free(w);
+}
+
+static void on_done(void *ctx, const struct error *err)
+{
+    struct waiter *w = ctx;
+
+    mutex_lock(&w->lock);
+    w->is_done = true;
+    w->is_ok = err == NULL;
+    if (err)
+        w->err = *err;
+    cond_broadcast(&w->done);
+    mutex_unlock(&w->lock);
+    waiter_unref(w);
+}
+
+bool sequencer_submit_topology(struct sequencer *seq, const struct bytes *txs, size_t n,
+                               int64_t timeout_us, struct error *err)
+{
+    int64_t until = clock_mono_us() + timeout_us;
+    struct waiter *w;
+
+    if (n > BROADCAST_TXS_MAX)
+        return error_set(err, ERR_LIMIT, NULL, "%zu transactions in one broadcast, at most %d", n,
+                         BROADCAST_TXS_MAX);
+    if (!replica_is_serving(seq))
+        return error_set(err, ERR_UNAVAILABLE, "try again", "the sequencer does not serve yet");
+    w = calloc(1, sizeof *w);
+    if (!w)
+        return error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
+    mutex_init(&w->lock);
+    cond_init(&w->done);
+    w->refs = 2;
+    bool ok = replica_broadcast(seq, txs, n, on_done, w, err);
+    if (!ok) {
+        w->refs = 1;
+    } else {
+        mutex_lock(&w->lock);
+        while (!w->is_done && cond_wait_until(&w->done, &w->lock, until))
+            ;
+        ok = w->is_done && w->is_ok;
+        if (w->is_done && !ok)
+            *err = w->err;
+        else if (!w->is_done)
+            (void)error_set(err, ERR_TIMEOUT, NULL, "not committed within %lld ms",
+                            (long long)(timeout_us / US_PER_MS));
+        mutex_unlock(&w->lock);
+    }
+    waiter_unref(w);
+    return ok;
+}
