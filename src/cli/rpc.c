@@ -22,7 +22,9 @@ bool cli_connect(struct cli *cli, const char *address, struct cli_server **out, 
                                  .cert_chain_file = cli_value(cli, "tls-cert"),
                                  .private_key_file = cli_value(cli, "tls-key")};
     bool is_tls = tls.trust_file != NULL || tls.cert_chain_file != NULL;
-    struct rpc_channel_config cfg = {.tls = is_tls ? &tls : NULL};
+    /* A person waits: try again soon. */
+    struct rpc_channel_config cfg = {.tls = is_tls ? &tls : NULL,
+                                     .max_backoff_us = 100 * US_PER_MS};
 
     if (s == NULL)
         return error_set(err, ERR_MEMORY, NULL, "no memory");
