@@ -257,6 +257,9 @@ static bool check_upgrade(struct attempt *a)
 
     if (a->m->upgrade_time <= a->effective)
         return attempt_reject(a, "InvalidUpgradeTime", "not after its effective time");
+    if (successor_order(a->m->successor, &a->t->id) <= 0)
+        return attempt_reject(a, "InvalidSynchronizerSuccessor", "%s is not after %s",
+                              a->m->successor, a->t->psid);
     if (a->in_store == NULL || (hash_equal(&a->in_store->m->identity, &a->m->identity) &&
                                 a->in_store->serial == a->tx->serial))
         return true;

@@ -124,6 +124,17 @@ static size_t onboarding_batch(struct world *w, struct node *n, struct signed_tx
     return 3;
 }
 
+static size_t heads(const struct topology *t)
+{
+    struct topology_items items = {0};
+    size_t n;
+
+    assert_true(topology_rows(t, true, &items, NULL));
+    n = items.n;
+    topology_items_free(&items);
+    return n;
+}
+
 static void onboarding_takes_a_complete_batch_once(void **state)
 {
     struct world w;
@@ -131,19 +142,23 @@ static void onboarding_takes_a_complete_batch_once(void **state)
     struct signed_txs trust = {0};
     struct bytes batch[8];
     struct topology_outcome out[3];
-    size_t kept[8], n_kept, n, rows;
+    size_t kept[8], n_kept, n, rows, n_heads;
     struct error e;
 
     (void)state;
     world_open(&w);
     n = onboarding_batch(&w, &p, &trust, batch);
+    assert_accepted(
+        apply_one(&w, batch[0])); /* so that the batch closes a row, and opens it again */
+    n_heads = heads(w.t);
     rows = topology_row_count(w.t);
     batch[3] = batch[0]; /* a double is dropped */
     must(onboarding_check(w.t, p.member, batch, n + 1, TS_MIN, w.now, kept, &n_kept, &e), &e);
     assert_int_equal(n_kept, 3);
     assert_int_equal(topology_row_count(w.t), rows); /* tried, not applied */
     assert_false(topology_registered_at(w.t, p.member, &(int64_t){0}));
-    assert_int_equal(topology_head(w.t), TOPOLOGY_GENESIS_TS + 1);
+    assert_int_equal(heads(w.t), n_heads);
+    assert_int_equal(topology_head(w.t), w.now - DELAY + 1);
 
     assert_false(onboarding_check(w.t, p.member, batch, 2, TS_MIN, w.now, kept, &n_kept, &e));
     assert_int_equal(e.code, ERR_MALFORMED); /* no trust certificate */
@@ -371,6 +386,51 @@ static void delegations_chain_are_restricted_and_break_when_revoked(void **state
                     "NoDelegationFoundForKeys"); /* what hung below a hangs in the air */
     assert_rejected(apply_by(&w, &root, 1, TOPOLOGY_ADD_REPLACE, 3, &ma, false),
                     "NamespaceHasBeenRevoked");
+    node_close(&p);
+    world_close(&w);
+}
+
+static void a_delegation_that_may_not_delegate_carries_nobody(void **state)
+{
+    struct world w;
+    struct node p;
+    P30__NamespaceDelegation__CanSignAllMappings all =
+        P30__NAMESPACE_DELEGATION__CAN_SIGN_ALL_MAPPINGS__INIT;
+    P30__NamespaceDelegation__CanSignAllButNamespaceDelegations but =
+        P30__NAMESPACE_DELEGATION__CAN_SIGN_ALL_BUT_NAMESPACE_DELEGATIONS__INIT;
+    P30__NamespaceDelegation da = P30__NAMESPACE_DELEGATION__INIT;
+    P30__NamespaceDelegation db = P30__NAMESPACE_DELEGATION__INIT;
+    P30__VettedPackages v = P30__VETTED_PACKAGES__INIT;
+    P30__TopologyMapping packages = P30__TOPOLOGY_MAPPING__INIT;
+    struct key_message ka, kb;
+
+    (void)state;
+    world_open(&w);
+    participant_join(&w, &p, "alice");
+    const struct private_key *a = namespace_key(&p), *b = namespace_key(&p);
+    struct signer root = {p.keys, p.ns}, by_a = {p.keys, a->pub->fingerprint},
+                  by_b = {p.keys, b->pub->fingerprint};
+    P30__TopologyMapping ma = delegation(&da, &ka, p.ns, a->pub);
+    P30__TopologyMapping mb = delegation(&db, &kb, p.ns, b->pub);
+
+    da.restriction_case = P30__NAMESPACE_DELEGATION__RESTRICTION_CAN_SIGN_ALL_MAPPINGS;
+    da.can_sign_all_mappings = &all;
+    db.restriction_case = P30__NAMESPACE_DELEGATION__RESTRICTION_CAN_SIGN_ALL_MAPPINGS;
+    db.can_sign_all_mappings = &all;
+    v.participant_uid = p.uid;
+    packages.mapping_case = P30__TOPOLOGY_MAPPING__MAPPING_VETTED_PACKAGES;
+    packages.vetted_packages = &v;
+    assert_accepted(apply_by(&w, &root, 1, TOPOLOGY_ADD_REPLACE, 1, &ma, false));
+    assert_accepted(apply_by(&w, &by_a, 1, TOPOLOGY_ADD_REPLACE, 1, &mb, false));
+    assert_accepted(apply_by(&w, &by_b, 1, TOPOLOGY_ADD_REPLACE, 1, &packages, false));
+    da.restriction_case =
+        P30__NAMESPACE_DELEGATION__RESTRICTION_CAN_SIGN_ALL_BUT_NAMESPACE_DELEGATIONS;
+    da.can_sign_all_but_namespace_delegations = &but;
+    assert_accepted(apply_by(&w, &root, 1, TOPOLOGY_ADD_REPLACE, 2, &ma, false));
+    v.n_packages = 0;
+    assert_rejected(apply_by(&w, &by_b, 1, TOPOLOGY_REMOVE, 2, &packages, false),
+                    "NoDelegationFoundForKeys");
+    assert_accepted(apply_by(&w, &by_a, 1, TOPOLOGY_REMOVE, 2, &packages, false));
     node_close(&p);
     world_close(&w);
 }
@@ -614,6 +674,7 @@ int main(void)
         cmocka_unit_test(a_signature_that_does_not_verify_rejects),
         cmocka_unit_test(new_keys_must_sign_and_encryption_keys_need_not),
         cmocka_unit_test(delegations_chain_are_restricted_and_break_when_revoked),
+        cmocka_unit_test(a_delegation_that_may_not_delegate_carries_nobody),
         cmocka_unit_test(a_revoked_root_closes_its_namespace_for_ever),
         cmocka_unit_test(a_proposal_waits_for_the_threshold_of_owners),
         cmocka_unit_test(a_decentralised_name_is_its_owners),

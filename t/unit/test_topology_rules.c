@@ -248,6 +248,85 @@ static void a_group_needs_its_threshold_of_distinct_members(void **state)
     world_close(&w);
 }
 
+static void a_key_that_two_members_share_proves_neither(void **state)
+{
+    struct world w;
+    struct node second;
+    struct mediators g;
+    struct signed_txs twin = {0};
+    struct signature s;
+    struct hash h;
+    struct error e;
+
+    (void)state;
+    world_open(&w);
+    node_open(&second, MEMBER_MEDIATOR, "med2");
+    const struct private_key *shared = keyring_newest(w.mediator.keys, USAGE_PROTOCOL);
+
+    must(keyring_add(second.keys, (struct private_key *)(uintptr_t)shared, &e), &e);
+    must(identity_build(second.keys, second.ns, second.member, &twin, &e), &e);
+    for (size_t i = 0; i < 2; i++)
+        assert_accepted(apply_one(&w, buffer_bytes(&twin.at[i])));
+    assert_true(hash_of(HASH_SIGNED_PROTOCOL_MESSAGE, bytes_str("verdict"), &h, NULL));
+    must(private_key_sign(shared, USAGE_PROTOCOL, &h, &s, &e), &e);
+    assert_true(topology_verify_mediators(w.t, w.now, 0, &h, &s, 1, &e));
+    g.active[0] = w.mediator.uid;
+    g.active[1] = second.uid;
+    mediators_fill(&g, &w, 0, 1, 2);
+    assert_accepted(
+        apply_by(&w, &(struct signer){w.sequencer.keys, w.sequencer.ns}, 1, ADD, 2, &g.m, false));
+    assert_false(topology_verify_mediators(w.t, w.now, 0, &h, &s, 1, &e));
+    signature_free(&s);
+    signed_txs_free(&twin);
+    node_close(&second);
+    world_close(&w);
+}
+
+static void an_announced_upgrade_freezes_the_topology(void **state)
+{
+    struct world w;
+    struct node a;
+    P30__LsuAnnouncement up = P30__LSU_ANNOUNCEMENT__INIT;
+    P30__LsuSequencerConnectionSuccessor next = P30__LSU_SEQUENCER_CONNECTION_SUCCESSOR__INIT;
+    P30__LsuSequencerConnectionSuccessor__SequencerConnection c;
+    P30__TopologyMapping m = P30__TOPOLOGY_MAPPING__INIT, n = P30__TOPOLOGY_MAPPING__INIT;
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    char psid[PSID_TEXT_SIZE + 8], *endpoint = text("http://new:1");
+
+    (void)state;
+    world_open(&w);
+    node_open(&a, MEMBER_PARTICIPANT, "alice");
+    struct signer owner = {w.sequencer.keys, w.sequencer.ns};
+
+    at.seconds = T0 / 1000000;
+    up.upgrade_time = &at;
+    up.successor_physical_synchronizer_id = w.psid;
+    m.mapping_case = P30__TOPOLOGY_MAPPING__MAPPING_SYNCHRONIZER_UPGRADE_ANNOUNCEMENT;
+    m.synchronizer_upgrade_announcement = &up;
+    p30__lsu_sequencer_connection_successor__sequencer_connection__init(&c);
+    c.endpoints = &endpoint;
+    c.n_endpoints = 1;
+    snprintf(psid, sizeof(psid), "%s::35-1", topology_synchronizer(w.t));
+    next.sequencer_id = w.sequencer.member;
+    next.successor_physical_synchronizer_id = psid;
+    next.connection = &c;
+    n.mapping_case = P30__TOPOLOGY_MAPPING__MAPPING_SEQUENCER_CONNECTION_SUCCESSOR;
+    n.sequencer_connection_successor = &next;
+    assert_rejected(apply_by(&w, &owner, 1, ADD, 1, &n, false), "NoLsuAnnounced");
+    assert_rejected(apply_by(&w, &owner, 1, ADD, 1, &m, false), "InvalidUpgradeTime");
+    at.seconds += 3600;
+    assert_rejected(apply_by(&w, &owner, 1, ADD, 1, &m, false), "InvalidSynchronizerSuccessor");
+    up.successor_physical_synchronizer_id = psid;
+    assert_accepted(apply_by(&w, &owner, 1, ADD, 1, &m, false));
+    assert_rejected(apply_one(&w, buffer_bytes(&a.identity.at[0])), "AnnouncedLsuTopologyFreeze");
+    assert_accepted(apply_by(&w, &owner, 1, ADD, 1, &n, false));
+    assert_rejected(apply_by(&w, &owner, 1, ADD, 2, &m, false), "InvalidSynchronizerSuccessor");
+    assert_accepted(apply_by(&w, &owner, 1, TOPOLOGY_REMOVE, 2, &m, false));
+    assert_accepted(apply_one(&w, buffer_bytes(&a.identity.at[0])));
+    node_close(&a);
+    world_close(&w);
+}
+
 static void a_locked_synchronizer_takes_nobody(void **state)
 {
     struct world w;
@@ -591,6 +670,8 @@ int main(void)
         cmocka_unit_test(a_participant_is_the_party_of_its_own_name),
         cmocka_unit_test(one_that_left_cannot_come_back),
         cmocka_unit_test(a_group_needs_its_threshold_of_distinct_members),
+        cmocka_unit_test(a_key_that_two_members_share_proves_neither),
+        cmocka_unit_test(an_announced_upgrade_freezes_the_topology),
         cmocka_unit_test(a_locked_synchronizer_takes_nobody),
         cmocka_unit_test(a_download_replays_to_the_same_state_and_hash),
         cmocka_unit_test(damaged_transactions_fail_or_are_rejected_and_never_crash),
