@@ -13,3 +13,8 @@ libparticipant_la_SOURCES = \
 	%D%/submit.c %D%/submit.h
 SQL_STATEMENTS += sql/statements/participant.sql
 SQL_MIGRATIONS += sql/postgres/0004-participant.sql sql/sqlite/0004-participant.sql
+
+UNIT_TESTS += t/unit/test_submit
+t_unit_test_submit_SOURCES = t/unit/test_submit.c
+t_unit_test_submit_LDADD = libparticipant.la libwire.la libcrypto-ls.la libproto.la libbase.la \
+	$(ZLIB_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
