@@ -97,13 +97,14 @@ static bool build_root(struct keyring *keys, const char *ns, struct signed_txs *
 {
     P30__NamespaceDelegation__CanSignAllMappings all =
         P30__NAMESPACE_DELEGATION__CAN_SIGN_ALL_MAPPINGS__INIT;
-    P30__NamespaceDelegation d = P30__NAMESPACE_DELEGATION__INIT;
+    P30__NamespaceDelegation d;
     P30__TopologyMapping m = P30__TOPOLOGY_MAPPING__INIT;
     const struct private_key *root = keyring_find(keys, ns);
     struct key_message target;
 
     if (root == NULL)
         return error_set(err, ERR_NOT_FOUND, NULL, "no private key of namespace %s here", ns);
+    p30__namespace_delegation__init(&d); /* its INIT names a retired field */
     key_to_message(root->pub, &target);
     d.namespace_ = borrow(ns);
     d.target_key = &target.signing;
