@@ -31,17 +31,21 @@ bootstrap_tree() {
   fi
 }
 
-# build_in FOLDER "CONFIGURE ARGUMENTS" TARGET...: an out-of-tree build, quiet unless it fails.
+# build_in FOLDER "CONFIGURE ARGUMENTS" TARGET...: an out-of-tree build, quiet unless it fails. A
+# target may carry variables: "check TESTS=".
 build_in() {
-  local dir="$top/build/$1" args=$2 log
+  local dir="$top/build/$1" args=$2 log target
   shift 2
   mkdir -p "$dir"
   log="$dir/build.log"
+  : >"$log"
   bootstrap_tree
   if [ ! -f "$dir/Makefile" ] || [ "$top/configure" -nt "$dir/config.status" ]; then
     (cd "$dir" && eval "../../configure -q $args") >"$log" 2>&1 ||
       { tail -20 "$log" >&2; die "configure failed, see build/${dir##*/}/build.log"; }
   fi
-  make -C "$dir" -s -j"$(nproc)" "$@" >"$log" 2>&1 ||
-    { grep -E 'error|Error' -A3 "$log" | head -40 >&2; die "the build failed, see build/${dir##*/}/build.log"; }
+  for target in "$@"; do
+    make -C "$dir" -s -k -j"$(nproc)" $target >>"$log" 2>&1 ||
+      { grep -E 'error|Error' -A3 "$log" | head -40 >&2; die "the build failed, see build/${dir##*/}/build.log"; }
+  done
 }

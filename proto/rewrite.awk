@@ -1,6 +1,7 @@
 # Rewrites a .proto for protoc-c 1.4.1, on the way to the compiler only:
 #  - proto3 "optional T f = n;", which it refuses, becomes "oneof _f { T f = n; }": the same bytes,
 #    presence kept (protoc itself makes that very oneof);
+#  - deprecation marks are dropped;
 #  - each package gets a short C prefix, so that names stay readable.
 /^package / {
     pkg = $2; sub(/;$/, "", pkg)
@@ -31,4 +32,5 @@
     print indent "oneof _" w[2] " { " line " }"
     next
 }
-{ print }
+# The mark would make every use a compiler warning, and readers must look at old fields.
+{ sub(/ \[deprecated = true\]/, ""); print }
