@@ -3,10 +3,13 @@ libmediator_la_SOURCES = \
 	%D%/core.c %D%/core.h \
 	%D%/deadline.c %D%/deadline.h \
 	%D%/dedup.c %D%/dedup.h \
+	%D%/follow_runner.c \
 	%D%/inbound.c %D%/inbound.h \
-	%D%/mediator.h \
+	%D%/mediator.h %D%/mediator_impl.h \
+	%D%/mediator_runner.c \
 	%D%/mediator_store.c %D%/mediator_store.h \
 	%D%/outbox.c %D%/outbox.h \
+	%D%/outbox_runner.c \
 	%D%/request.c %D%/request.h \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/tally.c %D%/tally.h \
