@@ -19,7 +19,7 @@ struct rpc_channel {
     enum rpc_state state GUARDED_BY(lock);
     int64_t backoff_us GUARDED_BY(lock);
     bool is_closing GUARDED_BY(lock);
-    bool is_watching GUARDED_BY(lock); /* gRPC holds watch_tag */
+    bool is_watching GUARDED_BY(lock);          /* gRPC holds watch_tag */
     struct client_call *calls GUARDED_BY(lock); /* all that have not had their last callback */
 };
 

@@ -240,7 +240,7 @@ static void slot_came(struct tag *t, bool ok)
         a.deadline = sl->details.deadline;
         grpc_call_details_destroy(&sl->details);
     }
-    if (!ok) { /* draining */
+    if (!ok) { /* shut down */
         grpc_metadata_array_destroy(&a.md);
         free(sl);
         mutex_lock(&s->lock);
@@ -276,9 +276,6 @@ bool rpc_server_start(struct rpc_server *s, struct error *err)
     sigset_t old;
     bool ok = true;
 
-    mutex_lock(&s->lock);
-    s->is_started = true;
-    mutex_unlock(&s->lock);
     signals_block(&old);
     grpc_server_start(s->grpc);
     signals_restore(&old);
@@ -305,26 +302,32 @@ static void shutdown_came(struct tag *t, bool ok)
 
 void rpc_server_drain(struct rpc_server *s)
 {
-    bool was_draining;
+    atomic_store(&s->is_refusing, true);
+}
+
+/* gRPC stops listening, tells its clients to go away and breaks off what comes all the same. */
+static void shut_down(struct rpc_server *s)
+{
+    bool was_asked;
 
     mutex_lock(&s->lock);
-    was_draining = s->is_draining;
-    s->is_draining = true;
+    was_asked = s->shutdown_is_asked;
+    s->shutdown_is_asked = true;
     mutex_unlock(&s->lock);
-    if (was_draining)
+    if (was_asked)
         return;
     s->shutdown_tag.fn = shutdown_came;
     grpc_server_shutdown_and_notify(s->grpc, loop_queue(s->loop, 0), &s->shutdown_tag);
 }
 
-/* True when nothing of the server is left running. */
-static bool wait_down(struct rpc_server *s, int64_t until_us)
+/* True when no call is running and, with is_down, nothing of the server at all. */
+static bool wait_over(struct rpc_server *s, bool is_down, int64_t until_us)
 {
     bool in_time = true, is_over;
 
     mutex_lock(&s->lock);
     for (;;) {
-        is_over = s->is_down && s->n_slots == 0 && atomic_load(&s->n_calls) == 0;
+        is_over = atomic_load(&s->n_calls) == 0 && (!is_down || (s->is_down && s->n_slots == 0));
         if (is_over || !in_time)
             break;
         in_time = cond_wait_until(&s->changed, &s->lock, until_us);
@@ -336,10 +339,12 @@ static bool wait_down(struct rpc_server *s, int64_t until_us)
 bool rpc_server_stop(struct rpc_server *s, int64_t grace_us, struct error *err)
 {
     rpc_server_drain(s);
-    if (wait_down(s, clock_mono_us() + (grace_us > 0 ? grace_us : 0)))
-        return true;
+    /* The running calls first: once gRPC shuts down, a call on its way here is cut off in place of
+     * being answered UNAVAILABLE. */
+    (void)wait_over(s, false, clock_mono_us() + (grace_us > 0 ? grace_us : 0));
+    shut_down(s);
     grpc_server_cancel_all_calls(s->grpc);
-    if (wait_down(s, clock_mono_us() + CANCEL_WAIT_US))
+    if (wait_over(s, true, clock_mono_us() + CANCEL_WAIT_US))
         return true;
     return error_set(err, ERR_TIMEOUT, "report this defect",
                      "stopping a server: %d cancelled calls were never ended", rpc_server_calls(s));

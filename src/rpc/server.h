@@ -73,13 +73,13 @@ MUST_CHECK bool rpc_server_listen(struct rpc_server *s, const char *host, int po
                                   const struct rpc_tls_server *tls, int *chosen, struct error *err);
 MUST_CHECK bool rpc_server_start(struct rpc_server *s, struct error *err);
 
-/* Stops listening, tells clients to go elsewhere; new calls fail UNAVAILABLE, running ones go on.
- * Does not wait. May be called twice. */
+/* From now on new calls are answered UNAVAILABLE; running ones go on. Does not wait. May be called
+ * twice. */
 void rpc_server_drain(struct rpc_server *s);
-/* Drains, waits up to grace_us (0 or more) for the running calls, then cancels them (their
- * `cancelled` comes, their owners end them) and waits up to 10 s more. Never from a callback of
- * this loop. Fails: ERR_TIMEOUT: n calls were never ended, a defect of their owners; the server is
- * then leaked. */
+/* Drains, waits up to grace_us (0 or more) for the running calls, stops listening, cancels the
+ * calls that are left (their `cancelled` comes, their owners end them) and waits up to 10 s more.
+ * Never from a callback of this loop. Fails: ERR_TIMEOUT: n calls were never ended, a defect of
+ * their owners; the server is then leaked. */
 MUST_CHECK bool rpc_server_stop(struct rpc_server *s, int64_t grace_us, struct error *err);
 /* Stops with grace 0 when not stopped. NULL is allowed. */
 void rpc_server_close(struct rpc_server *s);

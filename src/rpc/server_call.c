@@ -274,6 +274,8 @@ void call_accept(struct rpc_server *s, struct arrival *a)
         server_call_gone(s);
     else if (c->method == NULL)
         rpc_call_refuse(c, RPC_UNIMPLEMENTED, "unknown method");
+    else if (atomic_load(&s->is_refusing))
+        rpc_call_refuse(c, RPC_UNAVAILABLE, "the server is stopping");
     else if (n > s->config.max_calls)
         rpc_call_refuse(c, RPC_UNAVAILABLE, "the server has too many calls");
     else if (c->method->m.kind == RPC_CLIENT_STREAM)

@@ -26,11 +26,11 @@ struct rpc_server {
     struct tag shutdown_tag;
     struct mutex lock;
     struct cond changed;
-    bool is_started GUARDED_BY(lock);
-    bool is_draining GUARDED_BY(lock);
+    bool shutdown_is_asked GUARDED_BY(lock);
     bool is_down GUARDED_BY(lock);    /* gRPC has told that its shutdown is complete */
     int32_t n_slots GUARDED_BY(lock); /* requests for a next call that gRPC holds */
     atomic_int_least32_t n_calls;
+    atomic_bool is_refusing;
 };
 
 /* What a slot received; call_accept takes over everything in it. */

@@ -573,9 +573,17 @@ static void a_port_in_use_is_said_so(void **state)
     pair_close(&p);
 }
 
+static void lost(void *ctx, enum rpc_state s)
+{
+    if (s == RPC_TRANSIENT_FAILURE)
+        gate_add(ctx);
+}
+
 static void a_channel_comes_back_when_its_server_does(void **state)
 {
     struct rpc_channel_config config = {.max_backoff_us = 50 * US_PER_MS};
+    struct gate is_lost;
+    char endpoint[64];
     struct rpc_result *r;
     struct error err;
     struct pair p, q;
@@ -584,10 +592,14 @@ static void a_channel_comes_back_when_its_server_does(void **state)
     pair_open(&p, NULL);
     pair_method(&p, "/t.S/Echo", RPC_UNARY, echo, NULL);
     pair_listen(&p, NULL);
-    p.ch = channel_to(&p, config, "http");
+    gate_init(&is_lost);
+    snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d", p.port);
+    config.endpoint = endpoint;
+    must_ok(rpc_channel_open(p.loop, &config, lost, &is_lost, &p.ch, &err), &err);
     must_ok(rpc_channel_wait_ready(p.ch, WAIT_US, &err), &err);
     rpc_server_close(p.server);
     p.server = NULL;
+    gate_await(&is_lost, 1);
     assert_false(rpc_channel_wait_ready(p.ch, 100 * US_PER_MS, &err));
     assert_int_equal(err.code, ERR_TIMEOUT);
     pair_open(&q, NULL);
@@ -600,6 +612,7 @@ static void a_channel_comes_back_when_its_server_does(void **state)
     rpc_result_free(r);
     pair_close(&p);
     pair_close(&q);
+    gate_free(&is_lost);
 }
 
 static void a_wrong_endpoint_is_refused(void **state)
