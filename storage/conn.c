@@ -374,13 +374,13 @@ static bool bind_all(struct conn *c, SQLHSTMT h, const struct call *k, struct er
 /* ---- executing ---- */
 
 /* True when the server warned (01000): after a COMMIT that is an unknown outcome. */
-static bool warned(SQLSMALLINT type, SQLHANDLE h, SQLRETURN r)
+static bool warned(SQLHSTMT h, SQLRETURN r)
 {
     struct diag d;
 
     if (r != SQL_SUCCESS_WITH_INFO)
         return false;
-    diag_read(type, h, &d);
+    diag_read(SQL_HANDLE_STMT, h, &d);
     return strcmp(d.state, "01000") == 0;
 }
 
@@ -401,7 +401,7 @@ static bool start(struct conn *c, const struct call *k, SQLHSTMT *out, bool *has
         return false;
     }
     if (has_warned)
-        *has_warned = warned(SQL_HANDLE_STMT, h, r);
+        *has_warned = warned(h, r);
     *out = h;
     return true;
 }
@@ -575,34 +575,30 @@ bool conn_check(struct conn *c, const struct statement *s, size_t step, struct e
     return ok;
 }
 
-/* ---- transactions ---- */
+/* ---- transactions ----
+ * As texts on every engine: on SQLite nothing else works, and psqlODBC's SQLEndTran drops the
+ * warning that a COMMIT was not replicated. Autocommit stays on. */
 
-static bool text_txn(struct conn *c, const char *name, int64_t deadline_us, struct error *err)
+static bool text_txn(struct conn *c, const char *name, int64_t deadline_us, bool *has_warned,
+                     struct error *err)
 {
     const struct statement *s = catalogue_find(c->db->ops->id, name);
-    struct call k = {.s = s, .deadline_us = deadline_us};
+    struct call k = {.s = s, .deadline_us = deadline_us, .is_uncancelled = true};
 
     if (!s)
         return error_set(err, ERR_INTERNAL, NULL, "no statement %s", name);
-    return conn_exec(c, &k, NULL, NULL, err);
+    return conn_exec(c, &k, NULL, has_warned, err);
 }
 
-static bool set_autocommit(struct conn *c, bool is_on, struct error *err)
+static int64_t txn_end_deadline(const struct conn *c)
 {
-    const SQLRETURN r = SQLSetConnectAttr(
-        c->dbc, SQL_ATTR_AUTOCOMMIT,
-        (SQLPOINTER)(uintptr_t)(is_on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF), SQL_IS_UINTEGER);
-
-    return SQL_SUCCEEDED(r) || diag_error(c, SQL_HANDLE_DBC, c->dbc, "autocommit", err);
+    return clock_mono_us() + c->db->statement_timeout_us;
 }
 
 bool conn_begin(struct conn *c, int64_t deadline_us, struct error *err)
 {
-    if (c->db->ops->has_text_txn ? !text_txn(c, "txn_begin", deadline_us, err)
-                                 : !set_autocommit(c, false, err))
-        return false;
-    c->is_in_txn = true;
-    return true;
+    c->is_in_txn = text_txn(c, "txn_begin", deadline_us, NULL, err);
+    return c->is_in_txn;
 }
 
 /* After a COMMIT that failed: what is known of it? */
@@ -619,49 +615,25 @@ static bool commit_failed(struct conn *c, struct error *err)
 
 bool conn_commit(struct conn *c, struct error *err)
 {
-    struct error e = {0}, *to = err ? err : &e;
+    bool has_warned = false;
 
-    if (c->db->ops->has_text_txn) {
-        if (!text_txn(c, "txn_commit", INT64_MAX, to))
-            return commit_failed(c, to);
-    } else {
-        watch_start(c, SQL_NULL_HSTMT, due_of(clock_mono_us() + c->db->statement_timeout_us));
-        const SQLRETURN r = SQLEndTran(SQL_HANDLE_DBC, c->dbc, SQL_COMMIT);
-        watch_stop(c);
-        if (!SQL_SUCCEEDED(r)) {
-            diag_error(c, SQL_HANDLE_DBC, c->dbc, "COMMIT", to);
-            return commit_failed(c, to);
-        }
-        if (warned(SQL_HANDLE_DBC, c->dbc, r)) {
-            c->is_broken = true;
-            return error_set(to, ERR_UNKNOWN_OUTCOME, "look at the server's replication",
-                             "the server answered COMMIT with a warning");
-        }
-        if (!set_autocommit(c, true, &e))
-            c->is_broken = true; /* committed all the same */
-    }
+    if (!text_txn(c, "txn_commit", txn_end_deadline(c), &has_warned, err))
+        return commit_failed(c, err);
     c->is_in_txn = false;
-    return true;
+    if (!has_warned)
+        return true;
+    c->is_broken = true;
+    return error_set(err, ERR_UNKNOWN_OUTCOME, "look at the server's replication",
+                     "the server answered COMMIT with a warning");
 }
 
 void conn_rollback(struct conn *c)
 {
     struct error e;
-    bool ok;
 
     if (!c->is_in_txn)
         return;
     c->is_in_txn = false;
-    if (c->is_broken)
-        return;
-    if (c->db->ops->has_text_txn)
-        ok = text_txn(c, "txn_rollback", INT64_MAX, &e);
-    else {
-        watch_start(c, SQL_NULL_HSTMT, due_of(clock_mono_us() + c->db->statement_timeout_us));
-        ok = SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, c->dbc, SQL_ROLLBACK)) &&
-             set_autocommit(c, true, &e);
-        watch_stop(c);
-    }
-    if (!ok)
+    if (!c->is_broken && !text_txn(c, "txn_rollback", txn_end_deadline(c), NULL, &e))
         c->is_broken = true;
 }

@@ -15,7 +15,6 @@ struct dialect_ops {
     const char *const *driver_files; /* tried in this order in the usual folders, NULL at the end */
     const char *driver_package;      /* Debian's */
     size_t rows_max;                 /* rows in one text */
-    bool has_text_txn;               /* BEGIN and COMMIT are statements (txn_begin, ...) */
     bool has_one_writer;             /* writing transactions queue inside this process */
     bool has_fenced_text;            /* a fenced write is one text */
 

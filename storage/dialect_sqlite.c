@@ -68,7 +68,6 @@ const struct dialect_ops dialect_sqlite = {
     .driver_files = drivers,
     .driver_package = "libsqliteodbc",
     .rows_max = 1,
-    .has_text_txn = true,
     .has_one_writer = true,
     .keywords = keywords,
     .classify = classify,

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "storage/db_internal.h"
 
-#define PING_AFTER_US US_PER_S /* an idle connection older than this proves that it is alive */
+#define PING_AFTER_US (100 * US_PER_MS) /* idle for longer: proves first that it is alive */
 #define WATCH_US      (200 * US_PER_MS)
 
 /* ---- opening ---- */
@@ -136,7 +136,7 @@ static bool prove(struct db *db, struct error *err)
     if (!pool_checkout(db, clock_mono_us() + db->target.login_timeout_us + db->checkout_timeout_us,
                        &c, err))
         return false;
-    if (db->ops->has_text_txn) {
+    if (db->ops->has_one_writer) {
         ok = conn_begin(c, clock_mono_us() + db->statement_timeout_us, err);
         if (ok)
             conn_rollback(c);
@@ -358,7 +358,7 @@ static bool is_alive(struct conn *c)
     struct call k = {.s = s, .deadline_us = now + US_PER_S};
     struct error ignored;
 
-    if (c->db->ops->has_text_txn || !s || now - c->used_us < PING_AFTER_US)
+    if (c->db->ops->has_one_writer || !s || now - c->used_us < PING_AFTER_US)
         return true;
     return conn_query(c, &k, ping_row, NULL, NULL, &ignored);
 }

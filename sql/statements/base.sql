@@ -2,7 +2,7 @@
 
 -- ping: proves that an idle connection still answers
 -- columns: one i64
--- rows: 1   locks: none   plan: none   called: at a checkout after a second of idleness
+-- rows: 1   locks: none   plan: none   called: at a checkout after 100 ms of idleness
 SELECT 1 AS one {dual}
 
 -- clock: the database's clock, microseconds since 1970
@@ -149,17 +149,22 @@ SELECT COUNT(pg_terminate_backend(b.pid)) AS n FROM (
        AND a.wait_event = 'ClientRead' AND a.usename = current_user AND a.pid <> pg_backend_pid()
        AND a.xact_start < clock_timestamp() - CAST(:older_than_us AS BIGINT) * INTERVAL '1 microsecond') b
 
+-- txn_begin: starts a transaction
+-- dialect: postgresql
+-- rows: none   locks: none   plan: none   called: once per transaction
+BEGIN ISOLATION LEVEL READ COMMITTED
+
 -- txn_begin: starts a writing transaction; waits here, not at the first write
 -- dialect: sqlite
 -- rows: none   locks: the database against other writers   plan: none   called: once per transaction
 BEGIN IMMEDIATE
 
 -- txn_commit: makes it durable
--- dialect: sqlite
+-- dialect: postgresql sqlite
 -- rows: none   locks: none   plan: none   called: once per transaction
 COMMIT
 
 -- txn_rollback: undoes it
--- dialect: sqlite
+-- dialect: postgresql sqlite
 -- rows: none   locks: none   plan: none   called: after a failure
 ROLLBACK

@@ -39,15 +39,26 @@ static bool node(struct client *c, int64_t arg)
     return db_exec(c->db, "t_node_create", v, 3, 0, NULL, &c->err);
 }
 
-/* fenced TS: one log row. */
-static bool fenced(struct client *c, int64_t ts)
+static bool fenced_within(struct client *c, int64_t ts, int64_t timeout_us)
 {
     const struct value v[] = {value_i64(++c->watermark), value_i64(1), value_i64(1),
                               value_bytes(bytes_of(holder, 16))};
     const struct value row[] = {value_i64(ts), value_i64(1), value_null(),
                                 value_bytes(bytes_of("x", 1))};
 
-    return db_fenced(c->db, "t_log_fenced", v, 4, row, 1, US_PER_S, NULL, &c->err);
+    return db_fenced(c->db, "t_log_fenced", v, 4, row, 1, timeout_us, NULL, &c->err);
+}
+
+/* fenced TS: one log row. */
+static bool fenced(struct client *c, int64_t ts)
+{
+    return fenced_within(c, ts, US_PER_S);
+}
+
+/* patient TS: the same, waiting longer than the server does. */
+static bool patient(struct client *c, int64_t ts)
+{
+    return fenced_within(c, ts, 10 * US_PER_S);
 }
 
 static bool txn_body(struct txn *t, void *ctx, struct error *err)
@@ -109,8 +120,9 @@ static const struct {
     const char *verb;
     bool (*fn)(struct client *c, int64_t arg);
 } verbs[] = {
-    {"node", node},           {"fenced", fenced},   {"txn", in_txn}, {"count", count},
-    {"values", count_values}, {"backend", backend}, {"win", win},    {"settle", settle},
+    {"node", node},       {"fenced", fenced}, {"patient", patient},
+    {"txn", in_txn},      {"count", count},   {"values", count_values},
+    {"backend", backend}, {"win", win},       {"settle", settle},
 };
 
 static void answer(struct client *c, const char *verb, int64_t arg)

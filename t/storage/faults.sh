@@ -50,12 +50,22 @@ postgres_start
 expect 'OK*' txn 2
 expect 'OK 1' values
 expect 'OK*' fenced 4
+postgres_kill
+postgres_start
+expect 'OK*' fenced 7                   # an idle connection is tried before a write goes over it
 
 # A COMMIT that is not replicated as asked for is no success.
 postgres_sql -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody'" -c 'SELECT pg_reload_conf()' > /dev/null
 await '[ "$(postgres_sql -c "SHOW synchronous_standby_names")" = nobody ]'
-expect 'LS-UNKNOWN-OUTCOME*' fenced 5
-expect 'LS-UNKNOWN-OUTCOME*' txn 3
+waits="FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+for verb in 'patient 5' 'txn 3'; do     # somebody ends the waiting: the server warns and answers success
+    tell "$verb"
+    await '[ "$(postgres_sql -c "SELECT COUNT(*) $waits")" = 1 ]'
+    postgres_sql -c "SELECT pg_cancel_backend(pid) $waits" > /dev/null
+    hear 20
+    case $heard in LS-UNKNOWN-OUTCOME*warning*) ;; *) fail "$verb: $heard" ;; esac
+done
+expect 'LS-UNKNOWN-OUTCOME*' fenced 6   # nobody ends it: our deadline does
 postgres_sql -c "ALTER SYSTEM RESET synchronous_standby_names" -c 'SELECT pg_reload_conf()' > /dev/null
 await '[ -z "$(postgres_sql -c "SHOW synchronous_standby_names")" ]'
 
