@@ -9,6 +9,7 @@ libclient_la_SOURCES = \
 	%D%/connect.c \
 	%D%/download.c \
 	%D%/endpoint.c \
+	%D%/pem.c %D%/pem.h \
 	%D%/received.c %D%/received.h \
 	%D%/send.c \
 	%D%/stream.c \
@@ -22,3 +23,21 @@ UNIT_TESTS += t/unit/test_client
 t_unit_test_client_SOURCES = t/unit/test_client.c t/unit/fake_sequencer.h
 t_unit_test_client_LDADD = libclient.la librpc.la libwire.la libcrypto-ls.la libproto.la libbase.la \
 	$(GRPC_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
+
+# The public library. Only what begins with lockstep_ leaves it.
+lib_LTLIBRARIES += liblockstep.la
+liblockstep_la_SOURCES = %D%/lockstep.c include/lockstep/lockstep.h
+liblockstep_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -export-symbols-regex '^lockstep_'
+liblockstep_la_LIBADD = libclient.la librpc.la libwire.la libcrypto-ls.la libproto.la libbase.la \
+	$(GRPC_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS)
+lockstepincludedir = $(includedir)/lockstep
+lockstepinclude_HEADERS = include/lockstep/lockstep.h
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = include/lockstep/lockstep.pc
+
+UNIT_TESTS += t/unit/test_lockstep
+t_unit_test_lockstep_SOURCES = t/unit/test_lockstep.c t/unit/fake_sequencer.h
+t_unit_test_lockstep_LDADD = liblockstep.la librpc.la libwire.la libcrypto-ls.la libproto.la \
+	libbase.la $(GRPC_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
+BLACKBOX_TESTS += t/blackbox/liblockstep.sh
+EXTRA_DIST += t/blackbox/liblockstep.sh
