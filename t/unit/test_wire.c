@@ -265,12 +265,13 @@ static void gzip_writes_stored_blocks_that_read_back(void **state)
 
 static void signed_transaction(struct buffer *out, bool is_signed)
 {
-    P30__NamespaceDelegation nsd = P30__NAMESPACE_DELEGATION__INIT;
+    P30__NamespaceDelegation nsd;
     P30__TopologyMapping mapping = P30__TOPOLOGY_MAPPING__INIT;
     struct signature s = {.format = SIGNATURE_CONCAT, .algorithm = ALGORITHM_ED25519};
     struct buffer tx = BUFFER_INIT;
     struct error err;
 
+    p30__namespace_delegation__init(&nsd);
     strcpy(s.signed_by, "1220ab");
     buffer_append(&s.bytes, "0123456789", 10);
     nsd.namespace_ = (char *)(uintptr_t)NS;
