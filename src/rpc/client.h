@@ -104,7 +104,9 @@ MUST_CHECK bool rpc_result_ok(const struct rpc_result *r, const char *method, st
 struct rpc_stream_events {
     /* One message, borrowed. The next comes after rpc_stream_next, which may be called in here. */
     void (*message)(void *ctx, struct bytes message);
-    /* Exactly once, the last callback. */
+    /* Exactly once, the last callback. When the server ends the stream it comes after every message
+     * that was sent before, so only to a reader that asks on; rpc_stream_cancel brings it at once.
+     */
     void (*end)(void *ctx, const struct rpc_result *r);
 };
 /* Sends the request and asks for the first message. *out is released by the caller, before or after
@@ -113,7 +115,7 @@ MUST_CHECK bool rpc_stream_open(struct rpc_channel *ch, const struct rpc_request
                                 const struct rpc_stream_events *ev, void *ctx,
                                 struct rpc_stream **out, struct error *err);
 /* Asks for one more message; once per message got. What is not asked for waits at the sender
- * (HTTP/2 flow control: about 64 KiB to 1 MiB are on their way). No effect after the end. */
+ * (HTTP/2 flow control: a window of 1 MiB and the sockets' buffers). No effect after the end. */
 void rpc_stream_next(struct rpc_stream *st);
 void rpc_stream_cancel(struct rpc_stream *st);  /* `end` comes with RPC_CANCELLED */
 void rpc_stream_release(struct rpc_stream *st); /* NULL is allowed */

@@ -207,6 +207,9 @@ void args_common(struct args *a, int64_t max_message)
     args_int(a, GRPC_ARG_MAX_METADATA_SIZE, 16384);
     args_int(a, GRPC_ARG_ENABLE_CHANNELZ, 0);
     args_int(a, GRPC_ARG_MAX_CHANNEL_TRACE_EVENT_MEMORY_PER_NODE, 0);
+    /* What a reader that does not read lets pile up; probing would let it grow by itself. */
+    args_int(a, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    args_int(a, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 20);
     /* A few kilobytes could inflate to gigabytes before any limit is looked at: never inflate. */
     args_int(a, GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
     args_int(a, GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);

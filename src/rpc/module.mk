@@ -11,6 +11,9 @@ librpc_la_SOURCES = \
 	%D%/trace.c %D%/trace.h
 librpc_la_LIBADD = $(GRPC_LIBS) $(OPENSSL_LIBS)
 
-UNIT_TESTS += t/unit/test_rpc
+RPC_TEST_LIBS = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
+UNIT_TESTS += t/unit/test_rpc t/unit/test_rpc_stream
 t_unit_test_rpc_SOURCES = t/unit/test_rpc.c t/unit/rpc_fixture.h
-t_unit_test_rpc_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
+t_unit_test_rpc_LDADD = $(RPC_TEST_LIBS)
+t_unit_test_rpc_stream_SOURCES = t/unit/test_rpc_stream.c t/unit/rpc_fixture.h
+t_unit_test_rpc_stream_LDADD = $(RPC_TEST_LIBS)
