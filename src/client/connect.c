@@ -249,6 +249,7 @@ static bool take_token(struct endpoint *e,
     e->token_serial++;
     e->token_renew_at =
         clock_mono_us() + (life > 2 * TOKEN_MARGIN_US ? life - TOKEN_MARGIN_US : life / 2);
+    cond_broadcast(&c->changed); /* who waits for a login does not wait for the next probe */
     mutex_unlock(&c->m);
     return true;
 }
