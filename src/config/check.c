@@ -25,8 +25,18 @@ static void complain(struct check *k, const struct config_node *n, const char *k
     struct config_place at = option_place(n, key);
     char path[96];
 
+    if (at.line > 0 && at.column == 0)
+        return; /* reported already */
     check_node_path(n, path);
     report_add(k->report, at.line > 0 ? at : n->place, "%s.%s: %s", path, key, what);
+}
+
+/* Said, but wrong, and reported as that. */
+static bool is_bad(const struct config_node *n, const char *key)
+{
+    struct config_place at = option_place(n, key);
+
+    return at.line > 0 && at.column == 0;
 }
 
 static bool is_set(const struct config_node *n, const char *key)
@@ -71,6 +81,8 @@ static void check_storage(struct check *k, struct config_node *n)
         complain(k, n, "storage.type", "missing; write sqlite, postgresql or oracle");
         return;
     }
+    if (is_bad(n, "storage.type"))
+        return;
     if (n->storage.type == CONFIG_SQLITE)
         check_storage_sqlite(k, n);
     else
@@ -128,7 +140,7 @@ static void check_lease(struct check *k, struct config_node *n, const char *name
     snprintf(key, sizeof(key), "%s.enabled", name);
     if (!is_set(n, key))
         n->lease.is_enabled = n->storage.type != CONFIG_SQLITE;
-    else if (n->lease.is_enabled && n->storage.type == CONFIG_SQLITE)
+    else if (n->lease.is_enabled && !is_bad(n, "storage.type") && n->storage.type == CONFIG_SQLITE)
         complain(k, n, key, "sqlite is for one process; replicas need postgresql or oracle");
 }
 

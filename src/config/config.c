@@ -278,8 +278,11 @@ static void store(struct walk *w, const struct scope *s, const struct option *o,
         ok = store_urls((void *)((char *)base + o->offset), v, (size_t)o->most, &bad);
     else
         ok = v->kind == YAML_TEXT && option_store(o, base, v->text, w->folder);
-    if (!ok)
-        report_value(w, s, o, bad);
+    if (ok)
+        return;
+    report_value(w, s, o, bad);
+    if (s->node != NULL)
+        s->node->places[o - s->options].column = 0; /* nothing follows from it */
 }
 
 static void walk_map(struct walk *w, const struct scope *s, const struct yaml_node *map,

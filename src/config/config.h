@@ -32,7 +32,7 @@ enum config_confirm { CONFIG_CONFIRM_AUTO, CONFIG_CONFIRM_MANUAL, CONFIG_CONFIRM
 enum config_mediator { CONFIG_MEDIATOR_EMBEDDED, CONFIG_MEDIATOR_EXTERNAL };
 
 struct config_place {
-    int line, column; /* from 1; 0: not in the file, the default holds */
+    int line, column; /* from 1; line 0: not in the file, the default holds */
 };
 
 struct config_tls {

@@ -294,6 +294,18 @@ static void misspelt_and_misplaced_keys_are_recognised(void **state)
     expect(SEQ "    xyzzy: 5\n", "lockstep.yaml(5) lists the keys");
 }
 
+static void nothing_follows_from_a_wrong_value(void **state)
+{
+    char *got = problems("sequencers: {s: {storage: {type: postgres, server: h, database: d},"
+                         " public-api: {port: 0}, admin-api: {port: 0}}}\n");
+
+    (void)state;
+    assert_string_equal(got,
+                        "F:1:34: sequencers.s.storage.type: \"postgres\" is wrong; did you mean "
+                        "postgresql? (one of sqlite|postgresql|oracle) [LS-CONFIG]\n");
+    free(got);
+}
+
 static void broken_yaml_stops_with_a_place(void **state)
 {
     (void)state;
@@ -445,6 +457,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_or_contradicts_is_said),
         cmocka_unit_test(keys_of_the_existing_implementation_name_ours),
         cmocka_unit_test(misspelt_and_misplaced_keys_are_recognised),
+        cmocka_unit_test(nothing_follows_from_a_wrong_value),
         cmocka_unit_test(broken_yaml_stops_with_a_place),
         cmocka_unit_test(a_bomb_of_aliases_is_bounded),
         cmocka_unit_test(a_flood_of_problems_is_bounded),
