@@ -141,14 +141,18 @@ static void wait_for_end(struct daemon *d)
 
 /* ---- end ---- */
 
-/* Participants and mediators first, so that they can still say goodbye to their sequencer. */
+/* Mediators and participants first: they say goodbye through their sequencer. */
 static void stop(struct daemon *d, bool is_started)
 {
     (void)sd_notify(0, "STOPPING=1");
-    for (size_t i = 0; is_started && i < d->n_nodes; i++)
-        node_drain(d->node[i]);
-    for (size_t i = d->n_nodes; i-- > 0;)
-        node_stop(d->node[i]);
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; is_started && i < d->n_nodes; i++)
+            if (node_is_sequencer(d->node[i]) == (turn == 1))
+                node_drain(d->node[i]);
+        for (size_t i = d->n_nodes; i-- > 0;)
+            if (node_is_sequencer(d->node[i]) == (turn == 1))
+                node_stop(d->node[i]);
+    }
     pool_close(d->shared.pool);
     for (size_t i = d->n_nodes; i-- > 0;)
         node_close(d->node[i]);

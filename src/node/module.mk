@@ -21,3 +21,12 @@ SQL_STATEMENTS += sql/statements/node.sql
 UNIT_TESTS += t/unit/test_lifecycle
 t_unit_test_lifecycle_SOURCES = t/unit/test_lifecycle.c
 t_unit_test_lifecycle_LDADD = libnode.la libbase.la $(CMOCKA_LIBS)
+
+sbin_PROGRAMS += lockstepd
+lockstepd_SOURCES = %D%/main.c
+lockstepd_LDADD = libnode.la libsequencer.la libmediator.la libparticipant.la libclient.la \
+	libstorage.la librpc.la libconfig.la $(LS_CORE_LIBS) \
+	$(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+BLACKBOX_TESTS += t/blackbox/config.sh
+EXTRA_DIST += t/blackbox/config.sh

@@ -312,6 +312,11 @@ const char *node_name(const struct node *n)
     return n->cfg->name;
 }
 
+bool node_is_sequencer(const struct node *n)
+{
+    return n->role->kind == MEMBER_SEQUENCER;
+}
+
 const char *node_where(const struct node *n)
 {
     return n->where;

@@ -50,6 +50,7 @@ void node_stop(struct node *n);
 void node_close(struct node *n); /* NULL is allowed */
 
 const char *node_name(const struct node *n);
+bool node_is_sequencer(const struct node *n);
 /* "public-api 127.0.0.1:5001, admin-api 127.0.0.1:5002" */
 const char *node_where(const struct node *n);
 #endif
