@@ -1,7 +1,9 @@
 # lockstep: one cmd_*.c a family of commands, each a row in families.def and a file here.
 noinst_LTLIBRARIES += libcli.la
 libcli_la_SOURCES = \
+	%D%/bench_load.c %D%/bench_load.h \
 	%D%/cli.c %D%/cli.h \
+	%D%/cmd_bench.c \
 	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_db.c %D%/cmd_status.c %D%/cmd_submit.c \
 	%D%/families.def \
 	%D%/print.c %D%/print.h \
@@ -20,3 +22,8 @@ UNIT_TESTS += t/unit/test_cli
 t_unit_test_cli_SOURCES = t/unit/test_cli.c
 t_unit_test_cli_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 t_unit_test_cli_LDADD = $(lockstep_LDADD) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_bench_load
+t_unit_test_bench_load_SOURCES = t/unit/test_bench_load.c
+t_unit_test_bench_load_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+t_unit_test_bench_load_LDADD = $(lockstep_LDADD) $(CMOCKA_LIBS)
