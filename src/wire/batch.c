@@ -126,6 +126,8 @@ void envelope_free(struct envelope *e)
 bool batch_open(const struct compressed_batch *b, size_t limit, struct batch *out,
                 struct error *err)
 {
+    size_t total = 0;
+
     *out = (struct batch){0};
     if (!batch_read_recipients(b, limit, &out->recipients, err))
         return false;
@@ -138,6 +140,12 @@ bool batch_open(const struct compressed_batch *b, size_t limit, struct batch *ou
         if (!batch_read_envelope(buffer_bytes(&b->envelopes[i]), limit, &out->envelopes[i], err)) {
             batch_free(out);
             return false;
+        }
+        total += out->envelopes[i].content.len;
+        if (total / BATCH_TOTAL_FACTOR > limit) {
+            batch_free(out);
+            return error_set(err, ERR_LIMIT, NULL, "a batch decompresses to more than %d x %zu",
+                             BATCH_TOTAL_FACTOR, limit);
         }
     }
     return true;

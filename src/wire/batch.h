@@ -41,7 +41,10 @@ MUST_CHECK bool batch_read_envelope(struct bytes compressed, size_t limit, struc
                                     struct error *err);
 void envelope_free(struct envelope *e); /* what it owns */
 
-/* Recipients and all envelopes; limit applies to each of them alone. Fails as both. */
+#define BATCH_TOTAL_FACTOR 8
+
+/* Recipients and all envelopes; limit applies to each of them alone, as the protocol says, and
+ * BATCH_TOTAL_FACTOR * limit to the contents together, so that memory is bounded. Fails as both. */
 MUST_CHECK bool batch_open(const struct compressed_batch *b, size_t limit, struct batch *out,
                            struct error *err);
 /* Compresses anew, with gzip_write. Fails: ERR_MEMORY. */

@@ -552,6 +552,178 @@ static void a_receiver_sees_its_node_and_below_only(void **state)
     buffer_free(&bytes);
 }
 
+static void batches_keep_to_their_limits_and_counts(void **state)
+{
+    struct submission s;
+    struct batch b, out;
+    struct recipients r;
+    struct buffer big = BUFFER_INIT, copy;
+    struct error err;
+
+    (void)state;
+    example(&s, &b);
+    assert_true(batch_open(&s.batch, 140, &out, &err)); /* the envelope has exactly 140 bytes */
+    batch_free(&out);
+    assert_false(batch_open(&s.batch, 139, &out, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    s.batch.algorithm = 0; /* recipients plain, envelopes gzip all the same */
+    copy = s.batch.recipients;
+    s.batch.recipients = vector("decompressed_recipients_pv35");
+    assert_true(batch_open(&s.batch, 140, &out, &err));
+    batch_free(&out);
+    s.batch.algorithm = 2;
+    assert_false(batch_open(&s.batch, 140, &out, &err));
+    buffer_append_bytes(&s.batch.recipients, buffer_bytes(&s.batch.recipients)); /* two lists */
+    s.batch.algorithm = 0;
+    assert_false(batch_open(&s.batch, 1000, &out, &err));
+    assert_int_equal(err.code, ERR_MALFORMED);
+    buffer_free(&s.batch.recipients);
+    s.batch.recipients = copy;
+    s.batch.algorithm = 1;
+    s.batch.envelopes[0].data[15] ^= 0xff;
+    assert_false(batch_open(&s.batch, 1000, &out, &err));
+    assert_int_equal(err.code, ERR_MALFORMED);
+    submission_free(&s);
+    batch_free(&b);
+    for (int i = 0; i < 900; i++)
+        buffer_append_byte(&big, 'x');
+    b = (struct batch){0};
+    for (int i = 0; i < 12; i++) {
+        one_tree(&r, P1, NULL);
+        assert_true(batch_add(&b, buffer_bytes(&big), NULL, 0, &r, &err));
+    }
+    s = (struct submission){0};
+    assert_true(batch_seal(&b, &s.batch, &err));
+    assert_false(batch_open(&s.batch, 1200, &out, &err)); /* each fits, together they do not */
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_true(batch_open(&s.batch, 1400, &out, &err));
+    batch_free(&out);
+    batch_free(&b);
+    submission_free(&s);
+    buffer_free(&big);
+}
+
+static void filtering_passes_compressed_envelopes_on(void **state)
+{
+    struct buffer content = BUFFER_INIT;
+    struct compressed_batch cb, seen;
+    struct batch b = {0}, out;
+    struct recipients r, *list;
+    struct error err;
+
+    (void)state;
+    root_hash_content(&content);
+    one_tree(&r, "PAR::a::x", NULL);
+    assert_true(batch_add(&b, buffer_bytes(&content), NULL, 0, &r, &err));
+    one_tree(&r, "PAR::b::x", "MGR::1");
+    assert_true(batch_add(&b, buffer_bytes(&content), NULL, 0, &r, &err));
+    assert_true(batch_seal(&b, &cb, &err));
+    assert_true(batch_read_recipients(&cb, BATCH_LIMIT, &list, &err));
+    assert_true(batch_filter(&cb, list, "MED::m::x", in_group_1, NULL, &seen, &err));
+    assert_int_equal(seen.n, 1);
+    assert_true(bytes_equal(buffer_bytes(&seen.envelopes[0]), buffer_bytes(&cb.envelopes[1])));
+    assert_true(batch_open(&seen, BATCH_LIMIT, &out, &err));
+    assert_string_equal(out.recipients[0].all[0].text, "MGR::1");
+    batch_free(&out);
+    compressed_batch_free(&seen);
+    assert_true(batch_filter(&cb, list, "PAR::z::x", in_no_group, NULL, &seen, &err));
+    assert_int_equal(seen.n, 0);
+    assert_int_equal(seen.recipients.len, 20); /* the empty batch */
+    compressed_batch_free(&seen);
+    batch_recipients_free(list, cb.n);
+    compressed_batch_free(&cb);
+    batch_free(&b);
+    buffer_free(&content);
+}
+
+/* Fields of a SequencedEvent behind psid and timestamp, as hex. */
+static bool event_parses(const char *more)
+{
+    struct buffer data = BUFFER_INIT, w = BUFFER_INIT;
+    uint8_t bytes[128];
+    struct event e;
+    struct error err;
+    bool ok;
+
+    assert_true(hex_decode(more, bytes, strlen(more) / 2));
+    put_varint(&data, 2, 5);
+    put_str(&data, 3, PSID);
+    buffer_append(&data, bytes, strlen(more) / 2);
+    assert_true(versioned_wrap(buffer_bytes(&data), VERSIONED_V31, &w, NULL));
+    ok = event_parse(buffer_bytes(&w), &e, &err);
+    if (ok)
+        event_free(&e);
+    else
+        assert_int_equal(err.code, ERR_MALFORMED);
+    buffer_free(&data);
+    buffer_free(&w);
+    return ok;
+}
+
+static void an_event_is_a_batch_or_an_error(void **state)
+{
+    (void)state;
+    assert_true(event_parses("2a00"));                            /* a batch */
+    assert_false(event_parses(""));                               /* neither */
+    assert_false(event_parses("2a003200"));                       /* both */
+    assert_true(event_parses("2201613200"));                      /* an error to its sender */
+    assert_false(event_parses("3200"));                           /* without message id */
+    assert_false(event_parses("22016132003805"));                 /* with topology timestamp */
+    assert_false(event_parses("2a02080232"));                     /* cut short */
+    assert_false(event_parses("2a020802"));                       /* unknown compression */
+    assert_false(event_parses("2a00420b08ffffffffffffffffff01")); /* a cost of 2^64 - 1 */
+    assert_false(event_parses("2a001080808080808080808001"));     /* a time before year 1 */
+}
+
+static bool frame_parses(const char *hex)
+{
+    struct buffer w = BUFFER_INIT;
+    uint8_t bytes[64];
+    struct signed_content c;
+    struct error err;
+    bool ok;
+
+    assert_true(hex_decode(hex, bytes, strlen(hex) / 2));
+    assert_true(versioned_wrap(bytes_of(bytes, strlen(hex) / 2), VERSIONED_V30, &w, NULL));
+    ok = signed_content_parse(buffer_bytes(&w), &c, &err);
+    if (ok)
+        signed_content_free(&c);
+    buffer_free(&w);
+    return ok;
+}
+
+static void signed_content_has_content_and_a_signature(void **state)
+{
+    (void)state;
+    assert_true(frame_parses("0a0012061201781a0161"));  /* empty content is content */
+    assert_false(frame_parses("12061201781a0161"));     /* none */
+    assert_false(frame_parses("0a00"));                 /* no signature */
+    assert_false(frame_parses("0a0012031a0161"));       /* without bytes */
+    assert_false(frame_parses("0a001203120178"));       /* without signer */
+    assert_false(frame_parses("0a0012061201781a012f")); /* "/" is no fingerprint */
+    assert_true(frame_parses("0a001203120178"
+                             "12061201781a0161")); /* the last one counts */
+    assert_false(frame_parses("0a0012061201781a0161"
+                              "1203120178"));
+}
+
+static void a_time_proof_is_empty_and_never_expires(void **state)
+{
+    struct submission s, back;
+    struct error err;
+
+    (void)state;
+    assert_true(submission_time_proof(P1, "tick-1", &s, &err));
+    assert_true(submission_parse(buffer_bytes(&s.raw), &back, &err));
+    assert_int_equal(back.max_sequencing_time, TS_MAX);
+    assert_int_equal(back.batch.n, 0);
+    assert_int_equal(back.rule.kind, AGGREGATION_NONE);
+    assert_string_equal(back.message_id, "tick-1");
+    submission_free(&back);
+    submission_free(&s);
+    assert_false(submission_time_proof("nobody", "tick-1", &s, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -566,6 +738,11 @@ int main(void)
         cmocka_unit_test(presence_of_cost_and_rule_is_kept),
         cmocka_unit_test(rules_mix_nothing_and_lists_need_a_threshold),
         cmocka_unit_test(a_receiver_sees_its_node_and_below_only),
+        cmocka_unit_test(batches_keep_to_their_limits_and_counts),
+        cmocka_unit_test(filtering_passes_compressed_envelopes_on),
+        cmocka_unit_test(an_event_is_a_batch_or_an_error),
+        cmocka_unit_test(signed_content_has_content_and_a_signature),
+        cmocka_unit_test(a_time_proof_is_empty_and_never_expires),
     };
     int failed;
 

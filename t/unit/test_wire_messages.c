@@ -84,9 +84,9 @@ static void mediator_rejections_are_byte_for_byte_as_listed(void **state)
 
         if (i == 0)
             assert_true(wire_status_make(STATUS_TX_TIMED_OUT, NULL, &meta, 1,
-                                        "Rejected transaction as the mediator did not receive "
-                                        "sufficient confirmations within the expected timeframe.",
-                                        &s, &err));
+                                         "Rejected transaction as the mediator did not receive "
+                                         "sufficient confirmations within the expected timeframe.",
+                                         &s, &err));
         else
             assert_true(
                 wire_status_make(STATUS_MEDIATOR_MALFORMED, NULL, NULL, 0, "secret", &s, &err));
@@ -212,6 +212,56 @@ static void a_root_hash_tree_has_two_recipients_and_no_children(void **state)
     recipients_free(&r);
 }
 
+static void statuses_are_sorted_cut_and_bounded(void **state)
+{
+    struct buffer text = BUFFER_INIT, value = BUFFER_INIT, out = BUFFER_INIT;
+    struct status_meta meta[] = {{"long", NULL}, {"k", "v"}, {"", "x"}, {"empty", ""}};
+    struct wire_status s;
+    struct error err;
+    char *found;
+
+    (void)state;
+    for (int i = 0; i < 600; i++)
+        buffer_append_str(&text, "\xc3\xa9");
+    for (int i = 0; i < 9000; i++)
+        buffer_append_byte(&value, (uint8_t)('a' + i % 26));
+    meta[0].value = buffer_cstr(&value);
+    assert_true(wire_status_make(STATUS_SEQUENCER_OVERLOADED, "0123456789abcdef", meta, 4,
+                                 buffer_cstr(&text), &s, &err));
+    assert_int_equal(s.code, 10);
+    assert_memory_equal(s.message, "SEQUENCER_OVERLOADED(2,01234567): ", 34);
+    assert_int_equal(strlen(s.message), 34 + 1024 + 3); /* 512 characters of two bytes, "..." */
+    assert_true(wire_status_is_retryable(&s));
+    assert_true(wire_status_build(&s, &out, &err));
+    assert_true(out.len <= 4096 && out.len > 4000);
+    found = wire_status_reason(&s);
+    assert_string_equal(found, "SEQUENCER_OVERLOADED");
+    free(found);
+    found = wire_status_meta(&s, "tid");
+    assert_string_equal(found, "0123456789abcdef");
+    free(found);
+    assert_null(wire_status_meta(&s, "empty"));
+    found = wire_status_meta(&s, "long");
+    assert_non_null(found);
+    assert_string_equal(found + strlen(found) - 3, "...");
+    free(found);
+    wire_status_free(&s);
+    assert_true(wire_status_make_event(STATUS_AGGREGATE_ALREADY_SENT_NOW, "already", &s, &err));
+    assert_int_equal(s.code, 6);
+    assert_string_equal(s.message, "SEQUENCER_AGGREGATE_SUBMISSION_ALREADY_SENT(10,0): already");
+    found = wire_status_meta(&s, "category");
+    assert_string_equal(found, "10");
+    free(found);
+    found = wire_status_meta(&s, "definite_answer");
+    assert_string_equal(found, "true");
+    free(found);
+    assert_false(wire_status_is_retryable(&s));
+    wire_status_free(&s);
+    buffer_free(&text);
+    buffer_free(&value);
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +270,7 @@ int main(void)
         cmocka_unit_test(responses_and_verdicts_keep_their_invariants),
         cmocka_unit_test(broadcasts_open_and_one_bad_transaction_spoils_all),
         cmocka_unit_test(a_root_hash_tree_has_two_recipients_and_no_children),
+        cmocka_unit_test(statuses_are_sorted_cut_and_bounded),
     };
     int failed;
 
