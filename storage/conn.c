@@ -129,7 +129,7 @@ static bool conn_setup(struct conn *c, const struct conn_target *t, struct error
     struct value v[] = {value_text(path), value_text(statement_ms), value_text(lock_ms),
                         value_text(idle_ms)};
     struct call k = {.s = s, .params = v, .deadline_us = clock_mono_us() + t->login_timeout_us};
-    if (!conn_query(c, &k, setup_row, &setup, NULL, err))
+    if (!conn_query(c, &k, setup_row, &setup, NULL, NULL, err))
         return false;
     if (setup.port > 0 && socket_find((uint16_t)setup.port) >= 0) /* not behind a proxy */
         c->port = (uint16_t)setup.port;
@@ -496,14 +496,14 @@ static bool columns_for(struct conn *c, const struct statement *s, struct error 
 #define COLUMNS_MAX 120 /* embed.awk refuses more */
 
 bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, size_t *handed,
-                struct error *err)
+                bool *has_warned, struct error *err)
 {
     struct value row[COLUMNS_MAX];
     SQLHSTMT h;
     SQLRETURN r;
     bool ok = true;
 
-    if (!columns_for(c, k->s, err) || !start(c, k, &h, NULL, err))
+    if (!columns_for(c, k->s, err) || !start(c, k, &h, has_warned, err))
         return false;
     SQLSMALLINT found = 0;
     SQLNumResultCols(h, &found);

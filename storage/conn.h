@@ -65,7 +65,7 @@ MUST_CHECK bool conn_exec(struct conn *c, const struct call *k, int64_t *affecte
                           struct error *err);
 /* *handed (may be NULL): rows given to fn. */
 MUST_CHECK bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx,
-                           size_t *handed, struct error *err);
+                           size_t *handed, bool *has_warned, struct error *err);
 /* A migration's text. */
 MUST_CHECK bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct error *err);
 /* Lets the server look at a statement without running it. */

@@ -360,7 +360,7 @@ static bool is_alive(struct conn *c)
 
     if (c->db->ops->has_one_writer || !s || now - c->used_us < PING_AFTER_US)
         return true;
-    return conn_query(c, &k, ping_row, NULL, NULL, &ignored);
+    return conn_query(c, &k, ping_row, NULL, NULL, NULL, &ignored);
 }
 
 static void discard(struct conn *c)

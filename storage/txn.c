@@ -119,7 +119,7 @@ static bool one_try(struct db *db, struct one *o, int64_t deadline_us, struct er
     }
     o->is_sent = true;
     if (o->fn)
-        ok = conn_query(c, &k, o->fn, o->ctx, &o->handed, err);
+        ok = conn_query(c, &k, o->fn, o->ctx, &o->handed, &has_warned, err);
     else
         ok = conn_exec(c, &k, &o->affected, &has_warned, err);
     if (is_write)
@@ -217,7 +217,7 @@ bool txn_query(struct txn *t, const char *stmt, const struct value *params, size
     if (!txn_usable(t, to))
         return false;
     if (!statement_for(t->conn->db, stmt, params, n, false, &k.s, to) ||
-        !conn_query(t->conn, &k, fn, ctx, NULL, to))
+        !conn_query(t->conn, &k, fn, ctx, NULL, NULL, to))
         return txn_failed(t, to);
     return true;
 }
@@ -351,7 +351,7 @@ static bool fenced_text(struct conn *c, struct fenced *f, int64_t deadline_us, s
     for (k.padded = 1; k.padded < f->nrows;)
         k.padded *= 2;
     if (f->s->ncolumns > 0) {
-        ok = conn_query(c, &k, held_row, held, NULL, err);
+        ok = conn_query(c, &k, held_row, held, NULL, &has_warned, err);
     } else {
         ok = conn_exec(c, &k, &held[1], &has_warned, err);
         held[0] = held[1];

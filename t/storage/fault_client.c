@@ -116,13 +116,25 @@ static bool settle(struct client *c, int64_t arg)
     return lease_settle(c->lease, &f, &c->err);
 }
 
+/* leased ID: an update under the lease's fence, whose answer is a row. */
+static bool leased(struct client *c, int64_t id)
+{
+    struct fence f = {0};
+
+    if (!lease_held(c->lease, &f))
+        return error_set(&c->err, ERR_FENCED, NULL, "not the holder");
+    const struct value v[] = {value_text("fault"), value_i64(f.epoch), fence_holder(&f),
+                              value_i64(id), value_i64(8)};
+    return db_fenced(c->db, "t_value_fenced", v, 5, NULL, 0, 10 * US_PER_S, &c->value, &c->err);
+}
+
 static const struct {
     const char *verb;
     bool (*fn)(struct client *c, int64_t arg);
 } verbs[] = {
-    {"node", node},       {"fenced", fenced}, {"patient", patient},
-    {"txn", in_txn},      {"count", count},   {"values", count_values},
-    {"backend", backend}, {"win", win},       {"settle", settle},
+    {"node", node},     {"fenced", fenced},       {"patient", patient}, {"txn", in_txn},
+    {"count", count},   {"values", count_values}, {"backend", backend}, {"win", win},
+    {"leased", leased}, {"settle", settle},
 };
 
 static void answer(struct client *c, const char *verb, int64_t arg)

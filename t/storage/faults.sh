@@ -55,10 +55,12 @@ postgres_start
 expect 'OK*' fenced 7                   # an idle connection is tried before a write goes over it
 
 # A COMMIT that is not replicated as asked for is no success.
+expect 'OK*' win 5000
+expect 'OK 1' leased 2
 postgres_sql -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody'" -c 'SELECT pg_reload_conf()' > /dev/null
 await '[ "$(postgres_sql -c "SHOW synchronous_standby_names")" = nobody ]'
 waits="FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-for verb in 'patient 5' 'txn 3'; do     # somebody ends the waiting: the server warns and answers success
+for verb in 'patient 5' 'txn 3' 'leased 2'; do     # somebody ends the waiting: the server warns and answers success
     tell "$verb"
     await '[ "$(postgres_sql -c "SELECT COUNT(*) $waits")" = 1 ]'
     postgres_sql -c "SELECT pg_cancel_backend(pid) $waits" > /dev/null
@@ -70,7 +72,6 @@ postgres_sql -c "ALTER SYSTEM RESET synchronous_standby_names" -c 'SELECT pg_rel
 await '[ -z "$(postgres_sql -c "SHOW synchronous_standby_names")" ]'
 
 # Somebody who was stopped inside a transaction holds the row of the lease: the taker ends that session.
-expect 'OK*' win 5000
 expect 'OK*' settle
 mkfifo "$work/holder"
 PGPASSWORD=$pg_password PGOPTIONS='-c search_path=ls_test' "$pg_bin/psql" -Xq -h 127.0.0.1 -p "$pg_port" \
