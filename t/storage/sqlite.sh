@@ -19,3 +19,13 @@ if as_server test -x "$builddir/t/storage/test_engine"; then
     LS_TEST_ONLY=a_read_only_file_is_named as_server "$builddir/t/storage/test_engine" | tee "$work/ro.log"
     grep -q 'OK.*a_read_only_file_is_named' "$work/ro.log" || fail "the read-only file was not tried"
 fi
+
+# Two processes on one file: SQLite's own locks make it safe. What was answered OK is there, once.
+export LS_TEST_SQLITE_FILE="$work/shared.db"
+echo | "$builddir/t/storage/fault_client" > /dev/null
+seq 1 150 | sed 's/^/txn /' | "$builddir/t/storage/fault_client" > "$work/one" & one=$!
+seq 1001 1150 | sed 's/^/txn /' | "$builddir/t/storage/fault_client" > "$work/two" & two=$!
+wait $one; wait $two
+ok=$(cat "$work/one" "$work/two" | grep -c '^OK')
+[ "$ok" -ge 200 ] || { grep -hv '^OK' "$work/one" "$work/two" | sort | uniq -c; fail "only $ok of 300 were stored"; }
+[ "$(echo values | "$builddir/t/storage/fault_client" | sed -n 's/^OK //p')" = "$ok" ] || fail "answered and stored differ"
