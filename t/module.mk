@@ -1,1 +1,2 @@
 include t/fuzz/module.mk
+include t/house/module.mk
