@@ -262,6 +262,56 @@ static void statuses_are_sorted_cut_and_bounded(void **state)
     buffer_free(&out);
 }
 
+/* The builder refuses what is wrong; so it is put right into the bytes. */
+static void what_breaks_an_invariant_does_not_parse(void **state)
+{
+    char *parties[] = {(char *)(uintptr_t)ALICE};
+    struct confirmation_response r = {.verdict = LOCAL_REJECT, .parties = parties, .n_parties = 1};
+    struct confirmation_responses m = {.psid = (char *)(uintptr_t)PSID,
+                                       .sender = (char *)(uintptr_t)("PAR::p" NS),
+                                       .responses = &r,
+                                       .n = 1};
+    static const uint8_t verdicts[] = {LOCAL_MALFORMED, 0, 5, LOCAL_ABSTAIN};
+    struct buffer out = BUFFER_INIT;
+    struct message back;
+    struct error err;
+    uint8_t *at;
+
+    (void)state;
+    m.root.b[0] = 0x12;
+    m.root.b[1] = 0x20;
+    r.has_position = true;
+    assert_true(view_position_parse(bytes_of("\x0a\x00", 2), &r.position, &err));
+    assert_true(confirmation_responses_build(&m, &out, &err));
+    at = memmem(out.data, out.len, "\x0a\x04\x08\x02\x12\x00", 6); /* LocalVerdict */
+    assert_non_null(at);
+    for (size_t i = 0; i < sizeof(verdicts); i++) {
+        bool ok;
+
+        at[3] = verdicts[i];
+        ok = message_parse(buffer_bytes(&out), true, &back, &err);
+        assert_int_equal(ok, i == 3);
+        if (ok)
+            message_free(&back);
+    }
+    at[4] = 0x1a; /* no reason any more, an unknown field in its place */
+    assert_false(message_parse(buffer_bytes(&out), true, &back, &err));
+    buffer_clear(&out);
+    r.verdict = LOCAL_MALFORMED;
+    r.n_parties = 0;
+    assert_true(confirmation_responses_build(&m, &out, &err));
+    at = memmem(out.data, out.len, "\x0a\x04\x08\x03\x12\x00", 6);
+    assert_non_null(at);
+    at[3] = LOCAL_APPROVE;
+    assert_false(message_parse(buffer_bytes(&out), true, &back, &err)); /* nobody approves */
+    at[3] = LOCAL_MALFORMED;
+    at = memmem(out.data, out.len, "PAR::p", 6);
+    memcpy(at, "MED::p", 6);
+    assert_false(message_parse(buffer_bytes(&out), true, &back, &err)); /* no participant */
+    view_position_free(&r.position);
+    buffer_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +321,7 @@ int main(void)
         cmocka_unit_test(broadcasts_open_and_one_bad_transaction_spoils_all),
         cmocka_unit_test(a_root_hash_tree_has_two_recipients_and_no_children),
         cmocka_unit_test(statuses_are_sorted_cut_and_bounded),
+        cmocka_unit_test(what_breaks_an_invariant_does_not_parse),
     };
     int failed;
 

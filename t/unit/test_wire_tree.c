@@ -540,6 +540,7 @@ static void what_must_be_open_or_blinded_is(void **state)
 static void no_hash_is_there_twice_and_no_view_repeats_its_parent(void **state)
 {
     struct buffer a = BUFFER_INIT, data = BUFFER_INIT, branch = BUFFER_INIT, nested = BUFFER_INIT;
+    uint8_t *at;
 
     (void)state;
     single(&a, true, false, 1, NULL);
@@ -549,6 +550,13 @@ static void no_hash_is_there_twice_and_no_view_repeats_its_parent(void **state)
     assert_false(parses(&branch, true, false)); /* the same view twice */
     single(&nested, true, false, 2, &a);
     assert_false(parses(&nested, true, false)); /* the same common data below itself */
+    buffer_clear(&nested);
+    at = memmem(a.data, a.len, "\x10\x01\x10\x1e", 4); /* the end of the leaf: another version */
+    assert_non_null(at);
+    at[3] = 31;
+    assert_true(parses(&a, true, false));
+    single(&nested, true, false, 2, &a);
+    assert_false(parses(&nested, true, false)); /* the same in other bytes */
     buffer_clear(&data);
     buffer_clear(&branch);
     blindable(&data, 1, true, buffer_bytes(&a));
