@@ -1,10 +1,12 @@
 /* test_errors.c: what goes wrong says what to do, and never the password. */
 #include "engine.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -238,6 +240,46 @@ static void a_server_that_is_away_is_named(void **state)
     refuses(&cfg, ERR_UNAVAILABLE, "/nowhere");
 }
 
+/* It accepts and says nothing, as behind a firewall that drops. */
+static void a_server_that_says_nothing_is_given_up(void **state)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int64_t start = clock_mono_us();
+    struct db_config cfg;
+    char port[8];
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    snprintf(port, sizeof(port), "%u", ntohs(a.sin_port));
+    engine_config(&cfg);
+    cfg.port = port;
+    cfg.login_timeout_us = US_PER_S;
+    refuses(&cfg, ERR_UNAVAILABLE, port);
+    assert_true(clock_mono_us() - start < 5 * US_PER_S);
+    close(fd);
+}
+
+/* The first of two servers is away. */
+static void the_server_that_answers_is_used(void **state)
+{
+    struct db_config cfg;
+    struct error e;
+    struct db *db;
+    char port[32];
+
+    (void)state;
+    engine_config(&cfg);
+    snprintf(port, sizeof(port), "1,%s", cfg.port);
+    cfg.port = port;
+    cfg.server = "127.0.0.1,127.0.0.1";
+    assert_done(db_open(&cfg, &db, &e));
+    db_close(db);
+}
+
 static bool session_row(void *ctx, const struct value *cols, size_t n, struct error *err)
 {
     (void)ctx;
@@ -336,6 +378,8 @@ int error_tests_run(void)
     const struct CMUnitTest postgres[] = {
         cmocka_unit_test(a_wrong_login_is_named),
         cmocka_unit_test(a_server_that_is_away_is_named),
+        cmocka_unit_test(a_server_that_says_nothing_is_given_up),
+        cmocka_unit_test(the_server_that_answers_is_used),
         cmocka_unit_test(a_session_has_its_limits),
         cmocka_unit_test(a_read_only_server_empties_the_pool),
         cmocka_unit_test(a_transaction_survives_its_connection),
