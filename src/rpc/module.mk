@@ -17,3 +17,7 @@ t_unit_test_rpc_SOURCES = t/unit/test_rpc.c t/unit/rpc_fixture.h
 t_unit_test_rpc_LDADD = $(RPC_TEST_LIBS)
 t_unit_test_rpc_stream_SOURCES = t/unit/test_rpc_stream.c t/unit/rpc_fixture.h
 t_unit_test_rpc_stream_LDADD = $(RPC_TEST_LIBS)
+
+check_PROGRAMS += t/bench/bench_rpc
+t_bench_bench_rpc_SOURCES = t/bench/bench_rpc.c
+t_bench_bench_rpc_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS)
