@@ -12,11 +12,13 @@ librpc_la_SOURCES = \
 librpc_la_LIBADD = $(GRPC_LIBS) $(OPENSSL_LIBS)
 
 RPC_TEST_LIBS = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS)
-UNIT_TESTS += t/unit/test_rpc t/unit/test_rpc_stream
+UNIT_TESTS += t/unit/test_rpc t/unit/test_rpc_stream t/unit/test_rpc_tls
 t_unit_test_rpc_SOURCES = t/unit/test_rpc.c t/unit/rpc_fixture.h
 t_unit_test_rpc_LDADD = $(RPC_TEST_LIBS)
 t_unit_test_rpc_stream_SOURCES = t/unit/test_rpc_stream.c t/unit/rpc_fixture.h
 t_unit_test_rpc_stream_LDADD = $(RPC_TEST_LIBS)
+t_unit_test_rpc_tls_SOURCES = t/unit/test_rpc_tls.c t/unit/rpc_fixture.h
+t_unit_test_rpc_tls_LDADD = $(RPC_TEST_LIBS)
 
 check_PROGRAMS += t/bench/bench_rpc
 t_bench_bench_rpc_SOURCES = t/bench/bench_rpc.c
