@@ -55,12 +55,15 @@ const char *dialect_advice(enum dialect d, enum error_code code, const struct di
     return NULL;
 }
 
+/* psqlODBC takes braces off a password only, and decodes % and + in one without them. */
 void keyword_append(struct buffer *b, const char *key, const char *value)
 {
+    const bool is_secret = strcmp(key, "PWD") == 0;
+
     if (!value || !*value)
         return;
     buffer_printf(b, ";%s=", key);
-    if (!strpbrk(value, ";{}[]()?*=!@%+ ,") && *value != ' ') {
+    if (!strpbrk(value, is_secret ? ";{}[]()?*=!@%+ ," : ";{}")) {
         buffer_append_str(b, value);
         return;
     }

@@ -6,5 +6,8 @@ postgres_start
 export LS_TEST_ENGINE=postgresql
 printf '[ls-test]\nDriver=%s\nServername=127.0.0.1\nPort=%s\nDatabase=lockstep\nUserName=lockstep\n' \
     "$driver" "$pg_port" > "$work/odbc.ini"
+LS_TEST_PG_ODD='p;}{ %41+x=@}' # whatever a generator may come up with
+export LS_TEST_PG_ODD
+postgres_sql -c "CREATE ROLE odd LOGIN PASSWORD '$LS_TEST_PG_ODD'"
 export ODBCINI="$work/odbc.ini"
 "$builddir/t/storage/test_engine"

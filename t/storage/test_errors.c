@@ -280,6 +280,21 @@ static void the_server_that_answers_is_used(void **state)
     db_close(db);
 }
 
+static void any_password_is_handed_over_as_it_is(void **state)
+{
+    struct db_config cfg;
+    struct error e;
+    struct db *db;
+
+    (void)state;
+    engine_config(&cfg);
+    cfg.user = "odd";
+    cfg.password = getenv("LS_TEST_PG_ODD");
+    assert_non_null(cfg.password);
+    assert_done(db_open(&cfg, &db, &e));
+    db_close(db);
+}
+
 static bool session_row(void *ctx, const struct value *cols, size_t n, struct error *err)
 {
     (void)ctx;
@@ -380,6 +395,7 @@ int error_tests_run(void)
         cmocka_unit_test(a_server_that_is_away_is_named),
         cmocka_unit_test(a_server_that_says_nothing_is_given_up),
         cmocka_unit_test(the_server_that_answers_is_used),
+        cmocka_unit_test(any_password_is_handed_over_as_it_is),
         cmocka_unit_test(a_session_has_its_limits),
         cmocka_unit_test(a_read_only_server_empties_the_pool),
         cmocka_unit_test(a_transaction_survives_its_connection),
