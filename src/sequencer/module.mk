@@ -35,3 +35,11 @@ SQL_MIGRATIONS += sql/postgres/0002-sequencer.sql sql/sqlite/0002-sequencer.sql
 UNIT_TESTS += t/unit/test_sequencer_clock
 t_unit_test_sequencer_clock_SOURCES = t/unit/test_sequencer_clock.c
 t_unit_test_sequencer_clock_LDADD = libsequencer.la libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += t/sequencer/test_service
+t_sequencer_test_service_SOURCES = t/sequencer/test_service.c t/sequencer/harness.c \
+	t/sequencer/harness.h
+t_sequencer_test_service_LDADD = libsequencer.la librpc.la libstorage.la \
+	$(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+BLACKBOX_TESTS += t/sequencer/sqlite.sh t/sequencer/postgres.sh
+EXTRA_DIST += t/sequencer/sqlite.sh t/sequencer/postgres.sh
