@@ -238,9 +238,8 @@ void session_open(struct rig *r, int i, const struct node *n, struct session *ou
     ask.client_version = text("test");
     ask.member_protocol_versions = versions;
     ask.n_member_protocol_versions = 1;
-    nonce = result_message(
-        call_plain(r, i, "SequencerAuthenticationService/Challenge", NULL, &ask),
-        &seq__sequencer_authentication__challenge_response__descriptor);
+    nonce = result_message(call_plain(r, i, "SequencerAuthenticationService/Challenge", NULL, &ask),
+                           &seq__sequencer_authentication__challenge_response__descriptor);
     assert_int_equal(nonce->nonce.len, 20);
     assert_int_equal(nonce->n_fingerprints, 1);
     hash_start(&b, HASH_AUTHENTICATION_TOKEN);
@@ -413,12 +412,12 @@ static struct event open_event(struct feed *f, struct bytes message)
     struct event event;
     struct hash h;
     struct error e;
-    Seq__SubscriptionResponse *m = wire_unpack(&seq__subscription_response__descriptor, message, &e);
+    Seq__SubscriptionResponse *m =
+        wire_unpack(&seq__subscription_response__descriptor, message, &e);
 
     assert_non_null(m);
-    must(signed_content_parse(bytes_of(m->signed_sequenced_event.data,
-                                       m->signed_sequenced_event.len),
-                              &frame, &e),
+    must(signed_content_parse(
+             bytes_of(m->signed_sequenced_event.data, m->signed_sequenced_event.len), &frame, &e),
          &e);
     assert_false(frame.has_timestamp_of_signing_key);
     must(event_parse(buffer_bytes(&frame.content), &event, &e), &e);

@@ -37,7 +37,8 @@ struct replica {
     int port;
 };
 
-/* Topology and keys, and the replicas that run; the world's own topology is not used after genesis. */
+/* Topology and keys, and the replicas that run; the world's own topology is not used after genesis.
+ */
 struct rig {
     struct world world;
     struct logger *lg;
@@ -61,8 +62,8 @@ struct session {
     uint8_t token[20];
 };
 void session_open(struct rig *r, int i, const struct node *n, struct session *out);
-/* A unary call with the three headers (n NULL: none). path: "SequencerService/GetTime". The caller frees
- * the result. */
+/* A unary call with the three headers (n NULL: none). path: "SequencerService/GetTime". The caller
+ * frees the result. */
 struct rpc_result *session_call(const struct session *s, const char *path, const void *message);
 struct rpc_result *call_plain(struct rig *r, int i, const char *path, const char *member,
                               const void *message);
@@ -71,13 +72,14 @@ void *result_message(struct rpc_result *r, const void *descriptor);
 /* The ErrorInfo reason of a refusal: "SEQUENCER_..." or "". */
 const char *result_reason(const struct rpc_result *r);
 
-/* What is sent: one envelope (none when content is NULL) to the recipients, in trees of one node. */
+/* What is sent: one envelope (none when content is NULL) to the recipients, in trees of one node.
+ */
 struct letter {
     const char *message_id;
     const char *content;
     const char *recipients[8];
     enum aggregation_kind rule;
-    bool is_signed; /* the envelope */
+    bool is_signed;              /* the envelope */
     int64_t max_sequencing_time; /* 0: in one minute */
 };
 struct buffer letter_build(const struct session *s, const struct letter *l);
