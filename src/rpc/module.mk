@@ -23,3 +23,10 @@ t_unit_test_rpc_tls_LDADD = $(RPC_TEST_LIBS)
 check_PROGRAMS += t/bench/bench_rpc
 t_bench_bench_rpc_SOURCES = t/bench/bench_rpc.c
 t_bench_bench_rpc_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS)
+
+# Another implementation against ours; skipped without python3-grpcio.
+check_PROGRAMS += t/rpc/peer
+t_rpc_peer_SOURCES = t/rpc/peer.c
+t_rpc_peer_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS)
+BLACKBOX_TESTS += t/rpc/interop.py
+EXTRA_DIST += t/rpc/interop.py
