@@ -517,11 +517,7 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
             ok = diag_error(c, SQL_HANDLE_STMT, h, k->s->name, err);
         else if ((ok = read_row(c, h, k->s, row, err)) && handed)
             (*handed)++;
-        if (ok && !fn(ctx, row, k->s->ncolumns, err)) {
-            if (handed)
-                (*handed)--; /* not accepted */
-            ok = false;
-        }
+        ok = ok && fn(ctx, row, k->s->ncolumns, err);
     }
     SQLFreeStmt(h, SQL_CLOSE);
     for (size_t i = 0; i < k->s->ncolumns; i++)

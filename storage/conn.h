@@ -63,7 +63,7 @@ struct call {
  */
 MUST_CHECK bool conn_exec(struct conn *c, const struct call *k, int64_t *affected, bool *has_warned,
                           struct error *err);
-/* *handed (may be NULL): rows given to fn. */
+/* *handed (may be NULL): rows given to fn, the one that it refused among them. */
 MUST_CHECK bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx,
                            size_t *handed, bool *has_warned, struct error *err);
 /* A migration's text. */

@@ -267,7 +267,9 @@ bool txn_insert_many(struct txn *t, const char *stmt, const struct value *params
     return true;
 }
 
-static bool txn_try(struct db *db, int64_t deadline_us, txn_fn *fn, void *ctx, struct error *err)
+/* *is_final: the callback failed for a reason of its own, which another run would not mend. */
+static bool txn_try(struct db *db, int64_t deadline_us, txn_fn *fn, void *ctx, bool *is_final,
+                    struct error *err)
 {
     struct txn t = {.deadline_us = deadline_us};
     bool ok;
@@ -281,6 +283,7 @@ static bool txn_try(struct db *db, int64_t deadline_us, txn_fn *fn, void *ctx, s
     ok = conn_begin(t.conn, deadline_us, err);
     if (ok) {
         ok = fn(&t, ctx, err);
+        *is_final = !ok && !t.has_failed && err->code != ERR_RETRY;
         if (ok && t.has_failed) { /* the callback swallowed an error: nothing of it may stay */
             *err = t.first;
             ok = false;
@@ -302,10 +305,11 @@ bool db_txn(struct db *db, int64_t timeout_us, txn_fn *fn, void *ctx, struct err
 
     err = err ? err : &ignored;
     for (int attempt = 0;; attempt++) {
+        bool is_final = false;
         err->code = ERR_NONE;
-        if (txn_try(db, deadline_us, fn, ctx, err))
+        if (txn_try(db, deadline_us, fn, ctx, &is_final, err))
             return true;
-        if (!is_transient(err->code) || !retry_wait(attempt, deadline_us))
+        if (is_final || !is_transient(err->code) || !retry_wait(attempt, deadline_us))
             return false;
         db_note_retry(db);
     }

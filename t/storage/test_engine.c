@@ -125,6 +125,28 @@ static void empty_text_is_null(void **state)
     round_trip(1, value_i64(1), value_text(""), value_null());
 }
 
+static bool refusing_row(void *ctx, const struct value *cols, size_t n, struct error *err)
+{
+    (void)cols;
+    (void)n;
+    (*(int *)ctx)++;
+    return error_set(err, ERR_RETRY, NULL, "the callback's own");
+}
+
+static void a_refused_row_ends_the_query(void **state)
+{
+    const struct value id[] = {value_i64(1)};
+    struct error e;
+    int calls = 0;
+
+    (void)state;
+    round_trip(1, value_i64(9), value_null(), value_null());
+    assert_false(db_query(db, "t_value_read", id, 1, 0, refusing_row, &calls, &e));
+    assert_code(&e, ERR_RETRY);
+    assert_int_equal(calls, 1);
+    assert_int_equal(query_i64(db, "t_value_count", NULL, 0), 1);
+}
+
 static void numbers_compare_as_numbers(void **state)
 {
     const struct value ten[] = {value_i64(10)};
@@ -197,12 +219,12 @@ static bool plan_txn(struct txn *t, void *ctx, struct error *err)
 
 static void a_transaction_is_all_or_nothing(void **state)
 {
-    struct plan no = {.fail_code = ERR_REFUSED}, yes = {0};
+    struct plan no = {.fail_code = ERR_UNAVAILABLE}, yes = {0}; /* its own: not tried again */
     struct error e;
 
     (void)state;
     assert_false(db_txn(db, 0, plan_txn, &no, &e));
-    assert_code(&e, ERR_REFUSED);
+    assert_code(&e, ERR_UNAVAILABLE);
     assert_int_equal(no.runs, 1);
     assert_int_equal(query_i64(db, "t_value_count", NULL, 0), 0);
     assert_done(db_txn(db, 0, plan_txn, &yes, &e));
@@ -627,6 +649,7 @@ int main(void)
         cmocka_unit_test_setup(values_come_back_as_they_went_in, each),
         cmocka_unit_test_setup(empty_text_is_null, each),
         cmocka_unit_test_setup(numbers_compare_as_numbers, each),
+        cmocka_unit_test_setup(a_refused_row_ends_the_query, each),
         cmocka_unit_test_setup(what_is_not_in_the_catalogue_is_not_prepared, each),
         cmocka_unit_test_setup(a_second_row_with_a_key_is_a_duplicate, each),
         cmocka_unit_test_setup(a_transaction_is_all_or_nothing, each),
