@@ -1,2 +1,3 @@
 include t/fuzz/module.mk
 include t/house/module.mk
+include t/fault/module.mk
