@@ -240,8 +240,9 @@ static void reap_silent(struct tailer *t, int64_t now_us, const struct own_range
     }
 }
 
-/* Watermarks never move back, so the largest one tells when the database has lost history. */
-static bool check_history(struct tailer *t, const struct own_range *own, struct error *err)
+/* Watermarks never move back, so the largest one tells when the database has lost history. own_until:
+ * what was committed before the rows were read; a commit since then is not in them. */
+static bool check_history(struct tailer *t, int64_t own_until, struct error *err)
 {
     int64_t largest = INT64_MIN;
 
@@ -249,7 +250,7 @@ static bool check_history(struct tailer *t, const struct own_range *own, struct 
         if (t->rows[i].ts > largest)
             largest = t->rows[i].ts;
     }
-    int64_t seen = own->until > t->frontier.safe_ts ? own->until : t->frontier.safe_ts;
+    int64_t seen = own_until > t->frontier.safe_ts ? own_until : t->frontier.safe_ts;
     if (t->n_rows > 0 && largest < seen)
         return error_set(err, ERR_HISTORY,
                          "restore the lost history, or start the replicas anew on this database",
@@ -323,13 +324,16 @@ static bool step(struct tailer *t, bool *is_fatal, struct error *err)
     int lowest;
 
     *is_fatal = false;
+    mutex_lock(&t->lock);
+    int64_t own_until = t->own_until;
+    mutex_unlock(&t->lock);
     if (!node_store_read(t->db, t->rows, SEQUENCER_NODES_MAX, &t->n_rows, &t->members_version, err))
         return false;
     mutex_lock(&t->lock); /* after the read: what is committed by now bounds what was read */
     own = (struct own_range){t->is_online, t->own_index, t->own_from, t->own_until};
     mutex_unlock(&t->lock);
     *is_fatal = true;
-    if (!check_history(t, &own, err))
+    if (!check_history(t, own_until, err))
         return false;
     *is_fatal = false;
     (void)frontier_advance(&t->frontier, t->rows, t->n_rows);
