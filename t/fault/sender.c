@@ -225,7 +225,7 @@ static bool send_one(struct sender *s)
                              .accepted = on_answer,
                              .ctx = sent};
     if (!client_send(s->client, &in, &err)) {
-        struct client_send_report report = {.result = CLIENT_SEND_REFUSED};
+        struct client_send_report report = {.result = CLIENT_SEND_REFUSED, .error = &err};
         on_answer(sent, &report);
     }
     submission_free(&sub);
