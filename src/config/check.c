@@ -83,7 +83,9 @@ static void check_storage(struct check *k, struct config_node *n)
     }
     if (is_bad(n, "storage.type"))
         return;
-    if (n->storage.type == CONFIG_SQLITE)
+    if (n->storage.type == CONFIG_ORACLE)
+        complain(k, n, "storage.type", "oracle is not in this release; write sqlite or postgresql");
+    else if (n->storage.type == CONFIG_SQLITE)
         check_storage_sqlite(k, n);
     else
         check_storage_server(k, n);

@@ -252,6 +252,7 @@ static void what_is_missing_or_contradicts_is_said(void **state)
     expect("sequencers: {s: {storage: {type: postgresql}}}\n", "storage.server: missing");
     expect("sequencers: {s: {storage: {type: postgresql, dsn: d, server: h}}}\n",
            "contradicts storage.dsn");
+    expect("sequencers: {s: {storage: {type: oracle}}}\n", "oracle is not in this release");
     expect(SEQ "    high-availability: {enabled: true}\n", "sqlite is for one process");
     expect(SEQ "participants: {p: {api: {port: 5001}}}\n",
            "5001 is the port of sequencers.seq.public-api.port too");
