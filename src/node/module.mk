@@ -7,6 +7,7 @@ libnode_la_SOURCES = \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/embedded.c \
 	%D%/genesis_boot.c %D%/genesis_boot.h \
+	%D%/guard.c %D%/guard.h \
 	%D%/lifecycle.c %D%/lifecycle.h \
 	%D%/node.c %D%/node.h %D%/node_internal.h \
 	%D%/node_db.c %D%/node_db.h \
@@ -30,3 +31,5 @@ lockstepd_LDADD = libnode.la libsequencer.la libmediator.la libparticipant.la li
 
 BLACKBOX_TESTS += t/blackbox/config.sh
 EXTRA_DIST += t/blackbox/config.sh
+BLACKBOX_TESTS += t/blackbox/embedded.sh t/blackbox/replicas.sh t/blackbox/start.sh
+EXTRA_DIST += t/blackbox/embedded.sh t/blackbox/replicas.sh t/blackbox/start.sh

@@ -90,6 +90,7 @@ enum node_state node_poll(struct node *n)
     if (before == NODE_DRAINING)
         return before;
     s = n->role->observe(n, reason);
+    n->was_active = n->was_active || s == NODE_ACTIVE;
     move(n, s, reason);
     mutex_lock(&n->lock);
     s = n->life.state;

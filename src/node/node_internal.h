@@ -46,8 +46,10 @@ struct node {
     struct sequencer *seq; /* of exactly one role */
     struct mediator *med;
     struct participant *part;
+    struct guard *guard; /* of a participant that may have replicas */
 
     int64_t started_at; /* clock_mono_us */
+    bool was_active;    /* node_poll's */
     struct mutex lock;
     struct lifecycle life; /* guarded by lock */
 };

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/guard.h"
 #include "node/node_internal.h"
 #include "participant/participant.h"
 #include "rpc/tls.h"
@@ -45,16 +46,20 @@ static bool open_role(struct node *n, struct error *err)
 
 static bool start_role(struct node *n, struct error *err)
 {
+    if (n->cfg->lease.is_enabled)
+        return guard_start(n, err);
     return participant_start(n->part, err);
 }
 
 static void stop_role(struct node *n)
 {
+    guard_stop(n);
     participant_stop(n->part);
 }
 
 static void close_role(struct node *n)
 {
+    guard_stop(n);
     participant_close(n->part);
     n->part = NULL;
 }
@@ -62,7 +67,10 @@ static void close_role(struct node *n)
 static enum node_state observe(struct node *n, char *reason)
 {
     struct participant_status s;
+    enum node_state guarded = guard_observe(n, reason);
 
+    if (guarded != NODE_ACTIVE)
+        return guarded;
     participant_status(n->part, &s);
     snprintf(reason, LIFECYCLE_REASON_MAX, "%s", s.reason);
     switch (s.state) {

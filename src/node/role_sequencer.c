@@ -50,7 +50,7 @@ static enum node_state observe(struct node *n, char *reason)
     case SEQUENCER_CATCHING_UP:
         return NODE_CATCHING_UP;
     case SEQUENCER_OFFLINE:
-        return NODE_DEGRADED;
+        return n->was_active ? NODE_DEGRADED : NODE_CATCHING_UP; /* on its way to an index */
     case SEQUENCER_ACTIVE:
         return NODE_ACTIVE;
     case SEQUENCER_FAILED:
