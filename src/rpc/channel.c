@@ -168,6 +168,7 @@ static void watch_next(struct rpc_channel *ch) REQUIRES(ch->lock)
             ch->backoff_us * 2 < ch->max_backoff_us ? ch->backoff_us * 2 : ch->max_backoff_us;
     }
     ch->is_watching = true;
+    tag_give(&ch->watch_tag);
     grpc_channel_watch_connectivity_state(ch->grpc, state_to(ch->state), deadline_in(wait_us),
                                           loop_queue(ch->loop, 0), &ch->watch_tag);
 }

@@ -275,8 +275,10 @@ static grpc_op op_read_end(struct client_call *c)
 static bool call_batch(struct client_call *c, const grpc_op *ops, size_t n, struct tag *t,
                        struct error *err)
 {
-    grpc_call_error e = grpc_call_start_batch(c->grpc, ops, n, t, NULL);
+    grpc_call_error e;
 
+    tag_give(t);
+    e = grpc_call_start_batch(c->grpc, ops, n, t, NULL);
     return e == GRPC_CALL_OK || error_set(err, ERR_INTERNAL, NULL, "gRPC refuses a call: %s",
                                           grpc_call_error_to_string(e));
 }
@@ -351,6 +353,7 @@ static bool call_wait(struct client_call *c, struct tag *t)
     grpc_event ev =
         grpc_completion_queue_pluck(c->own_queue, t, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 
+    tag_take(t);
     return ev.type == GRPC_OP_COMPLETE && ev.success != 0;
 }
 

@@ -26,6 +26,30 @@ struct tag {
     void (*fn)(struct tag *t, bool ok);
 };
 
+/* Called before gRPC gets t, and when it gives it back: what one thread wrote before, the other
+ * sees after. gRPC's queues see to that, but the thread sanitizer can not look into the library. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_release(void *addr);
+void __tsan_acquire(void *addr);
+static inline void tag_give(struct tag *t)
+{
+    __tsan_release(t);
+}
+static inline void tag_take(struct tag *t)
+{
+    __tsan_acquire(t);
+}
+#else
+static inline void tag_give(struct tag *t)
+{
+    (void)t;
+}
+static inline void tag_take(struct tag *t)
+{
+    (void)t;
+}
+#endif
+
 int loop_n_queues(const struct rpc_loop *loop);
 grpc_completion_queue *loop_queue(const struct rpc_loop *loop, int i);
 grpc_completion_queue *loop_next_queue(struct rpc_loop *loop); /* takes turns */

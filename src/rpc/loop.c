@@ -33,8 +33,10 @@ static void *worker_main(void *arg)
 
         if (ev.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
-        if (ev.type == GRPC_OP_COMPLETE)
+        if (ev.type == GRPC_OP_COMPLETE) {
+            tag_take(t);
             t->fn(t, ev.success != 0);
+        }
     }
 }
 

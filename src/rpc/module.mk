@@ -29,4 +29,4 @@ check_PROGRAMS += t/rpc/peer
 t_rpc_peer_SOURCES = t/rpc/peer.c
 t_rpc_peer_LDADD = librpc.la libbase.la $(GRPC_LIBS) $(OPENSSL_LIBS)
 BLACKBOX_TESTS += t/rpc/interop.py
-EXTRA_DIST += t/rpc/interop.py
+EXTRA_DIST += t/rpc/interop.py t/tsan.supp

@@ -214,6 +214,7 @@ static void slot_arm(struct slot *sl)
     sl->a.call = NULL;
     sl->a.payload = NULL;
     grpc_metadata_array_init(&sl->a.md);
+    tag_give(&sl->tag);
     if (sl->a.method == NULL) {
         grpc_call_details_init(&sl->details);
         e = grpc_server_request_call(sl->s->grpc, &sl->a.call, &sl->details, &sl->a.md, cq, cq,
@@ -317,6 +318,7 @@ static void shut_down(struct rpc_server *s)
     if (was_asked)
         return;
     s->shutdown_tag.fn = shutdown_came;
+    tag_give(&s->shutdown_tag);
     grpc_server_shutdown_and_notify(s->grpc, loop_queue(s->loop, 0), &s->shutdown_tag);
 }
 

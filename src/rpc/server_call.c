@@ -78,6 +78,7 @@ static bool call_batch(struct rpc_call *c, const grpc_op *ops, size_t n, struct 
     REQUIRES(c->lock)
 {
     c->pending++;
+    tag_give(t);
     if (grpc_call_start_batch(c->grpc, ops, n, t, NULL) == GRPC_CALL_OK)
         return true;
     c->pending--;
