@@ -16,7 +16,7 @@ struct guard {
     struct mutex m;
     struct cond wake;
     bool is_stopping;      /* guarded by m, as what follows */
-    enum node_state state; /* NODE_STANDBY, NODE_ACTIVE, NODE_FAILED */
+    enum node_state state; /* NODE_STARTING, _STANDBY, _ACTIVE, _FAILED */
     char reason[LIFECYCLE_REASON_MAX];
 };
 
@@ -64,8 +64,10 @@ static bool turn(struct guard *g, bool *is_quiet)
     *is_quiet = false;
     if (change == LEASE_WON)
         on_won(g);
-    if (change == LEASE_LOST)
+    else if (change == LEASE_LOST)
         on_lost(g);
+    else if (!lease_held(g->lease, NULL))
+        set_state(g, NODE_STANDBY, "another process runs this participant");
     return change != LEASE_LOST;
 }
 
@@ -97,8 +99,7 @@ bool guard_start(struct node *n, struct error *err)
     g->n = n;
     mutex_init(&g->m);
     cond_init(&g->wake);
-    g->state = NODE_STANDBY;
-    snprintf(g->reason, sizeof(g->reason), "another process runs this participant");
+    g->state = NODE_STARTING;
     n->guard = g;
     return lease_open(n->db, LEASE_NAME, n->cfg->lease.lease_expiry_us,
                       n->cfg->lease.lease_renew_us, &g->lease, err) &&

@@ -34,6 +34,7 @@ END
 }
 # run NAME: lockstepd in the background with NAME.yaml, its log NAME.log. Sets pid_NAME.
 run() {
+    : > "$work/$1.log" # what stood there is of an earlier run
     "$lockstepd" -c "$work/$1.yaml" > "$work/$1.log" 2>&1 &
     eval "pid_$1=$!"
     at_exit "kill -9 $! 2>/dev/null"
@@ -78,6 +79,12 @@ run parts
 ports_of_parts
 commit "after kill -9 of the participants"
 
+# Health, as a load balancer asks.
+"$lockstep" health "127.0.0.1:$admin" "127.0.0.1:$alice" > "$work/health" || fail "health: $(cat "$work/health")"
+"$lockstep" health --service sequencer-health-check-service --tls-trust "$work/cert.pem" "127.0.0.1:$public" > "$work/health" || fail "public health: $(cat "$work/health")"
+"$lockstep" health --service liveness "127.0.0.1:$bob" > "$work/health" || fail "liveness: $(cat "$work/health")"
+! "$lockstep" health --service nonsense "127.0.0.1:$admin" > "$work/health" || fail "a service that is not there serves"
+
 # SIGHUP says what it does, and does not stop.
 kill -HUP "$pid_demo"
 await "has demo 'SIGHUP: .* needs a restart'"
@@ -106,6 +113,12 @@ sed 's/  demo:/  other:/' "$work/demo.yaml" > "$work/other.yaml"
 status=0
 "$lockstepd" -c "$work/other.yaml" > "$work/other.log" 2>&1 || status=$?
 [ "$status" = 1 ] || fail "another name: exit status $status: $(tail -n 2 "$work/other.log")"
+
+# A database belongs to one kind of node.
+status=0
+sed 's/alice.db/demo.db/' "$work/parts.yaml" > "$work/mixed.yaml"
+"$lockstepd" -c "$work/mixed.yaml" > "$work/mixed.log" 2>&1 || status=$?
+[ "$status" = 78 ] || fail "a participant on a sequencer's database: exit status $status: $(tail -n 2 "$work/mixed.log")"
 
 # systemd is told of readiness and stop, and gets its watchdog's sign.
 if command -v python3 >/dev/null; then
