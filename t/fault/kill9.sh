@@ -21,6 +21,7 @@ cat > "$work/lockstepd.yaml" <<END
 synchronizer:
   kill9:
     storage: $storage
+    migrate-on-start: true
     public-api: {port: $public}
     admin-api: {port: $admin}
 END
@@ -50,7 +51,7 @@ done
 at_exit 'kill $a $b $c 2>/dev/null'
 for name in a b c; do
     from=${name}_out
-    read -rt 60 answer <&"${!from}" || fail "sender $name: $(cat "$work/$name.log" "$work/lockstepd.log")"
+    read -rt 30 answer <&"${!from}" || fail "sender $name: $(cat "$work/$name.log" "$work/lockstepd.log")"
     [ "$answer" = ready ] || fail "sender $name: $answer"
 done
 

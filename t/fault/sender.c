@@ -157,7 +157,10 @@ static void on_answer(void *ctx, const struct client_send_report *report)
                      : report->result == CLIENT_SEND_REFUSED ? REFUSED
                                                              : UNKNOWN;
 
-    write_record(s, "SARU"[fate], sent -> r -> id);
+    const char *id = sent->r->id;
+    write_record(s, "SARU"[fate], id);
+    if (fate == REFUSED)
+        fprintf(stderr, "sender: refused: %s\n", report->error ? report->error->cause : "?");
     mutex_lock(&s->m);
     sent->r->fate = fate;
     s->n[fate]++;
