@@ -128,8 +128,9 @@ void rpc_call_reply(struct rpc_call *c, struct bytes reply);
 MUST_CHECK bool rpc_call_write(struct rpc_call *c, struct bytes message);
 /* Ends a SERVER_STREAM with OK; a message on its way still arrives. */
 void rpc_call_end(struct rpc_call *c);
-/* Ends any call with a status (OK is turned into INTERNAL) and trailers (copied; an entry that may
- * not be sent is left out and logged). */
+/* The message is cut to 1024 bytes, details over 4096 are left out (clients take 8 KiB of
+ * trailers). Ends any call with a status (OK is turned into INTERNAL) and trailers (copied; an
+ * entry that may not be sent is left out and logged). */
 void rpc_call_fail(struct rpc_call *c, const struct rpc_status *st, const struct rpc_md *trailers,
                    size_t n_trailers);
 /* The same without details and trailers. */

@@ -14,6 +14,9 @@
 
 #define COLLECTED_MAX 65536 /* messages of one CLIENT_STREAM */
 #define DETAILS_KEY   "grpc-status-details-bin"
+/* A client of the other implementation takes 8 KiB of trailers, and drops the status with more. */
+#define MESSAGE_MAX 1024
+#define DETAILS_MAX 4096
 
 struct rpc_call {
     struct rpc_server *s;
@@ -476,7 +479,10 @@ static size_t trailers_make(struct rpc_call *c, const struct rpc_status *st,
     *out = NULL;
     if (all == NULL)
         return 0; /* the status still goes out */
-    if (st->details.len > 0)
+    if (st->details.len > DETAILS_MAX)
+        log_warn(c->s->lg, ERR_LIMIT, "%s: %zu bytes of status details are left out",
+                 rpc_call_path(c), st->details.len);
+    else if (st->details.len > 0)
         all[m++] = (struct rpc_md){DETAILS_KEY, st->details};
     for (size_t i = 0; i < n; i++) {
         if (rpc_md_check(&trailers[i], 1, &err))
@@ -490,14 +496,32 @@ static size_t trailers_make(struct rpc_call *c, const struct rpc_status *st,
     return m;
 }
 
+/* At most MESSAGE_MAX bytes and UTF-8, whatever a peer's text has brought into it. */
+static void message_clean(const char *in, char *out)
+{
+    size_t n = strnlen(in, MESSAGE_MAX);
+
+    memcpy(out, in, n);
+    for (int i = 0; i < 3 && in[n] != '\0' && !utf8_valid(bytes_of(out, n)); i++)
+        n--; /* a character that was cut */
+    out[n] = '\0';
+    if (utf8_valid(bytes_of(out, n)))
+        return;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)out[i] > 0x7e)
+            out[i] = '?';
+}
+
 void rpc_call_fail(struct rpc_call *c, const struct rpc_status *st, const struct rpc_md *trailers,
                    size_t n_trailers)
 {
     enum rpc_code code = st->code == RPC_OK ? RPC_INTERNAL : st->code;
+    char message[MESSAGE_MAX + 1];
     grpc_metadata *md;
     size_t n = trailers_make(c, st, trailers, n_trailers, &md);
 
-    call_finish(c, NULL, code, st->message != NULL ? st->message : "", md, n);
+    message_clean(st->message != NULL ? st->message : "", message);
+    call_finish(c, NULL, code, message, md, n);
     metadata_free(md, n);
 }
 

@@ -1,6 +1,7 @@
 """Another implementation of gRPC (grpcio) against ours, raw bytes both ways.
    Exit 77: python3-grpcio is not there."""
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -61,6 +62,20 @@ def our_server():
         expect("upload", concat(iter([b"ab", b"", b"cd"]), timeout=20), b"abcd")
         expect("upload too large", failure(concat, iter([bytes(600000)] * 2), timeout=20).code(),
                grpc.StatusCode.RESOURCE_EXHAUSTED)
+        expect("no message", failure(ch.stream_unary("/t.S/Echo"), iter([]), timeout=20).code(),
+               grpc.StatusCode.INTERNAL)
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        for junk in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(4096), b"", b"\x16\x03\x01\x02\x00\x01",
+                     preface + b"\xff" * 100, preface + os.urandom(4096)):
+            with socket.create_connection(target.split(":"), 20) as s:
+                s.sendall(junk)
+                s.shutdown(socket.SHUT_WR)
+                try:
+                    while s.recv(4096):
+                        pass
+                except ConnectionError:
+                    pass
+        expect("echo after junk", unary("Echo")(b"alive", timeout=20), b"alive")
         check = ch.unary_unary("/grpc.health.v1.Health/Check")
         expect("health", check(HEALTH, timeout=20), b"\x08\x01")
         expect("health, unknown", failure(check, b"\x0a\x01x", timeout=20).code(),
