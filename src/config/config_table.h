@@ -93,7 +93,7 @@
     CONFIG_API_OPTIONS(X, CONFIG_Y | CONFIG_S | CONFIG_M, "admin-api", admin_api)                  \
     CONFIG_API_OPTIONS(X, CONFIG_P, "api", api)                                                    \
     CONFIG_LEASE_OPTIONS(X, CONFIG_Y | CONFIG_S, "high-availability", lease)                       \
-    X(CONFIG_Y | CONFIG_S, "high-availability.total-node-count", INT, total_node_count, 1, 256,    \
+    X(CONFIG_Y | CONFIG_S, "high-availability.total-node-count", INT, total_node_count, 1, 100,    \
       "10", NULL, "most replicas of this sequencer; fixed when it is initialised")                 \
     X(CONFIG_Y | CONFIG_S, "high-availability.max-clock-skew", DURATION, max_clock_skew_us,        \
       MS, 10 * SEC, "500ms", NULL,                                                                 \
@@ -159,6 +159,7 @@
     X(CONFIG_ALL, "public-api.keep-alive-server", "nothing: connections are kept alive")           \
     X(CONFIG_ALL, "admin-api.keep-alive-server", "nothing: connections are kept alive")            \
     X(CONFIG_ALL, "acknowledgements-conflate-window", "nothing: acknowledgements cost one row")    \
+    X(CONFIG_ALL, "monitoring", "nothing: every port serves grpc.health.v1 (lockstep health)")     \
     X(CONFIG_ALL, "health", "nothing: health follows the node's own state")                        \
     X(CONFIG_ALL, "mediator.deduplication-store", "nothing: deduplication prunes itself")          \
     X(CONFIG_ALL, "time-tracker", "nothing: time comes with the events")                           \

@@ -223,7 +223,7 @@ static bool open_schema(struct node *n, struct error *err)
 
 static bool open_parts(struct node *n, struct error *err)
 {
-    if (!node_db_open(&n->cfg->storage, n->lg, &n->db, err) || !open_schema(n, err) ||
+    if (!node_db_open(n->cfg, n->lg, &n->db, err) || !open_schema(n, err) ||
         !node_identity_open(n->db, n->role->kind, n->cfg->name, n->lg, &n->identity, err))
         return false;
     log_debug(n->lg, "%s on %s", n->identity.member, db_describe(n->db));

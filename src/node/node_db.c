@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void node_db_config(const struct config_storage *s, struct logger *lg,
+void node_db_config(const struct config_storage *s, int64_t expiry_us, struct logger *lg,
                     char port_text[NODE_PORT_TEXT], struct db_config *out)
 {
     static const char *const types[] = {"sqlite", "postgresql", "oracle"};
@@ -25,16 +25,17 @@ void node_db_config(const struct config_storage *s, struct logger *lg,
         .checkout_timeout_us = s->connection_timeout_us,
         .login_timeout_us = s->connection_timeout_us,
         .statement_timeout_us = s->statement_timeout_us,
+        .idle_in_txn_timeout_us = expiry_us / 2,
         .logger = lg,
     };
 }
 
-bool node_db_open(const struct config_storage *s, struct logger *lg, struct db **out,
+bool node_db_open(const struct config_node *n, struct logger *lg, struct db **out,
                   struct error *err)
 {
     char port[NODE_PORT_TEXT];
     struct db_config cfg;
 
-    node_db_config(s, lg, port, &cfg);
+    node_db_config(&n->storage, n->lease.lease_expiry_us, lg, port, &cfg);
     return db_open(&cfg, out, err);
 }

@@ -4,12 +4,12 @@
 #include "config/config.h"
 #include "storage/db.h"
 
-/* What storage/ wants to know. Borrows from s; port_text is room for a number. idle_us: db_config's
- * idle_in_txn_timeout_us, 0 for its default. */
+/* What storage/ wants to know of s. Borrows from s; port_text is room for a number. expiry_us: of
+ * the leases that lie there; a session that sits in a transaction is ended after half of it. */
 #define NODE_PORT_TEXT 16
-void node_db_config(const struct config_storage *s, struct logger *lg,
+void node_db_config(const struct config_storage *s, int64_t expiry_us, struct logger *lg,
                     char port_text[NODE_PORT_TEXT], struct db_config *out);
-/* Opens it; nothing is migrated. Fails: as db_open, one clear line. */
-MUST_CHECK bool node_db_open(const struct config_storage *s, struct logger *lg, struct db **out,
+/* Opens the database of a node; nothing is migrated. Fails: as db_open, one clear line. */
+MUST_CHECK bool node_db_open(const struct config_node *n, struct logger *lg, struct db **out,
                              struct error *err);
 #endif

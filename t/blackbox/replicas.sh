@@ -18,7 +18,7 @@ run() {
 port() { sed -n "s|.*listening on.*$2 127.0.0.1:\([0-9]*\).*|\1|p" "$work/$1.log" | tail -1; }
 has() { grep -sq -e "$2" "$work/$1.log"; }
 uid() { "$lockstep" status "127.0.0.1:$(port "$1" admin-api)" -o json | sed -n 's/.*"uid": *"\([^"]*\)".*/\1/p'; }
-sequencer_file() { printf 'sequencers:\n  seq:\n    storage: %s\n    public-api: {port: 0}\n    admin-api: {port: 0}\n    migrate-on-start: true\n' "$(storage "$2")" > "$work/$1.yaml"; }
+sequencer_file() { printf 'logging: {level: trace}\nsequencers:\n  seq:\n    storage: %s\n    public-api: {port: 0}\n    admin-api: {port: 0}\n    migrate-on-start: true\n' "$(storage "$2")" > "$work/$1.yaml"; }
 
 # The race for an empty schema, several times.
 for round in 1 2 3; do
@@ -70,3 +70,5 @@ kill -9 "$pid_alice1"
 await "has alice2 '-> active'"
 kill -TERM "$pid_alice2"
 wait "$pid_alice2" || fail "exit status $? of a clean stop"
+
+! grep -l -e "$pg_password" "$work"/*.log || fail "the password is in a log"

@@ -26,3 +26,6 @@ t_fuzz_fuzz_submission_LDADD = $(t_unit_test_wire_LDADD)
 t_fuzz_fuzz_topology_tx_SOURCES = %D%/fuzz_topology_tx.c %D%/fuzz.h %D%/replay.c
 t_fuzz_fuzz_topology_tx_LDADD = $(t_unit_test_wire_LDADD)
 $(t_fuzz_fuzz_topology_tx_OBJECTS): | gen/stamp
+UNIT_TESTS += t/fuzz/fuzz_config
+t_fuzz_fuzz_config_SOURCES = %D%/fuzz_config.c %D%/fuzz.h %D%/replay.c
+t_fuzz_fuzz_config_LDADD = libconfig.la libbase.la
