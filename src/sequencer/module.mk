@@ -36,10 +36,19 @@ UNIT_TESTS += t/unit/test_sequencer_clock
 t_unit_test_sequencer_clock_SOURCES = t/unit/test_sequencer_clock.c
 t_unit_test_sequencer_clock_LDADD = libsequencer.la libbase.la $(CMOCKA_LIBS)
 
-check_PROGRAMS += t/sequencer/test_service
+SEQUENCER_TEST_LIBS = libsequencer.la librpc.la libstorage.la $(LS_CORE_LIBS) $(OPENSSL_LIBS) \
+	$(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += t/sequencer/test_service t/sequencer/test_replicas t/bench/bench_sequencer
 t_sequencer_test_service_SOURCES = t/sequencer/test_service.c t/sequencer/harness.c \
 	t/sequencer/harness.h
-t_sequencer_test_service_LDADD = libsequencer.la librpc.la libstorage.la \
-	$(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+t_sequencer_test_service_LDADD = $(SEQUENCER_TEST_LIBS)
+t_sequencer_test_replicas_SOURCES = t/sequencer/test_replicas.c t/sequencer/harness.c \
+	t/sequencer/harness.h
+t_sequencer_test_replicas_LDADD = $(SEQUENCER_TEST_LIBS)
 BLACKBOX_TESTS += t/sequencer/sqlite.sh t/sequencer/postgres.sh
-EXTRA_DIST += t/sequencer/sqlite.sh t/sequencer/postgres.sh
+EXTRA_DIST += t/sequencer/sqlite.sh t/sequencer/postgres.sh t/bench/sequencer.sh
+
+# Not a test: t/bench/sequencer.sh ENGINE prints figures.
+t_bench_bench_sequencer_SOURCES = t/bench/bench_sequencer.c t/sequencer/harness.c \
+	t/sequencer/harness.h
+t_bench_bench_sequencer_LDADD = $(SEQUENCER_TEST_LIBS)

@@ -324,16 +324,13 @@ static bool step(struct tailer *t, bool *is_fatal, struct error *err)
     int lowest;
 
     *is_fatal = false;
-    mutex_lock(&t->lock);
-    int64_t own_until = t->own_until;
+    mutex_lock(&t->lock); /* before the read: own rows up to here are in memory and in the database */
+    own = (struct own_range){t->is_online, t->own_index, t->own_from, t->own_until};
     mutex_unlock(&t->lock);
     if (!node_store_read(t->db, t->rows, SEQUENCER_NODES_MAX, &t->n_rows, &t->members_version, err))
         return false;
-    mutex_lock(&t->lock); /* after the read: what is committed by now bounds what was read */
-    own = (struct own_range){t->is_online, t->own_index, t->own_from, t->own_until};
-    mutex_unlock(&t->lock);
     *is_fatal = true;
-    if (!check_history(t, own_until, err))
+    if (!check_history(t, own.until, err))
         return false;
     *is_fatal = false;
     (void)frontier_advance(&t->frontier, t->rows, t->n_rows);

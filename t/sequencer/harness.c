@@ -30,7 +30,7 @@ static void config_db(const struct rig *r, struct db_config *cfg, char *buf, siz
         cfg->database = getenv("LS_TEST_PG_DATABASE");
         cfg->user = getenv("LS_TEST_PG_USER");
         cfg->password = getenv("LS_TEST_PG_PASSWORD");
-        snprintf(buf, size, "seq_%d", r->schema);
+        snprintf(buf, size, "seq_%d_%d", (int)getpid(), r->schema);
         cfg->schema = buf;
     } else {
         cfg->type = "sqlite";

@@ -5,3 +5,4 @@ driver=$(ls /usr/lib/*/odbc/psqlodbcw.so /usr/lib/odbc/psqlodbcw.so 2>/dev/null 
 postgres_start
 export LS_TEST_ENGINE=postgresql
 "$builddir/t/sequencer/test_service"
+"$builddir/t/sequencer/test_replicas"

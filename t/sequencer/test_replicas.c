@@ -1,0 +1,316 @@
+/* test_replicas.c: replicas of one sequencer on one database.
+ *
+ *   alice --> replica 0 --+
+ *                         +--> PostgreSQL
+ *   bob   --> replica 1 --+
+ */
+#include "t/sequencer/harness.h"
+
+#include "base/thread.h"
+#include "sequencer/node_store.h"
+#include "wire/messages.h"
+
+struct pair {
+    struct rig r;
+    struct node alice, bob;
+    struct session a0, a1, b0, b1;
+};
+
+static void pair_open(struct pair *p)
+{
+    rig_open(&p->r);
+    for (int i = 0; i < 2; i++) {
+        replica_open(&p->r, i, NULL);
+        replica_await_active(&p->r, i);
+    }
+    participant_onboard(&p->r, 0, &p->alice, "alice");
+    participant_onboard(&p->r, 1, &p->bob, "bob");
+    session_open(&p->r, 0, &p->alice, &p->a0);
+    p->a1 = p->a0; /* a token from one replica is good at the other */
+    p->a1.channel = p->r.replicas[1].channel;
+    session_open(&p->r, 1, &p->bob, &p->b1);
+    p->b0 = p->b1;
+    p->b0.channel = p->r.replicas[0].channel;
+}
+
+static void pair_close(struct pair *p)
+{
+    node_close(&p->alice);
+    node_close(&p->bob);
+    rig_close(&p->r);
+}
+
+static bool is_topology(const struct event *e)
+{
+    enum message_kind kind;
+    struct batch b = {0};
+    struct error err;
+
+    if (e->is_error || !batch_open(&e->batch, BATCH_LIMIT, &b, &err))
+        return false;
+    bool yes = b.n == 1 &&
+               message_kind_of(buffer_bytes(&b.envelopes[0].content), false, &kind, NULL) &&
+               kind == MESSAGE_TOPOLOGY;
+    batch_free(&b);
+    return yes;
+}
+
+/* The bytes of the next n letters, topology left out. */
+static struct buffer letters(struct feed *f, size_t n)
+{
+    struct buffer out = BUFFER_INIT;
+
+    for (size_t i = 0; i < n;) {
+        struct event e = feed_next(f);
+        if (!is_topology(&e)) {
+            buffer_append(&out, e.raw.data, e.raw.len);
+            i++;
+        }
+        event_free(&e);
+    }
+    return out;
+}
+
+static struct sequencer_status status_of(const struct rig *r, int i)
+{
+    struct sequencer_status s;
+
+    sequencer_status(r->replicas[i].seq, &s);
+    return s;
+}
+
+struct sender {
+    const struct session *s;
+    const char *to, *content;
+    int n;
+};
+
+static void *send_many(void *ctx)
+{
+    struct sender *s = ctx;
+
+    for (int i = 0; i < s->n; i++)
+        letter_send_ok(s->s, &(struct letter){
+                                 .message_id = "m", .content = s->content, .recipients = {s->to}});
+    return NULL;
+}
+
+static void both_replicas_give_the_same_bytes_in_the_same_order(void **state)
+{
+    struct thread threads[2] = {0};
+    struct error e;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p);
+    struct sender from[2] = {{&p.a0, p.bob.member, "from alice", 50},
+                             {&p.b1, p.bob.member, "from bob", 50}};
+    struct feed *f0 = feed_open(&p.b0, NULL), *f1 = feed_open(&p.b1, NULL);
+    for (int i = 0; i < 2; i++)
+        must(thread_start(&threads[i], "send", send_many, &from[i], &e), &e);
+    struct buffer l0 = letters(f0, 100), l1 = letters(f1, 100);
+    for (int i = 0; i < 2; i++)
+        thread_join(&threads[i]);
+    assert_int_equal(l0.len, l1.len);
+    assert_memory_equal(l0.data, l1.data, l0.len);
+    await(status_of(&p.r, 0).applied_ts == status_of(&p.r, 1).applied_ts);
+    struct sequencer_status s0 = status_of(&p.r, 0), s1 = status_of(&p.r, 1);
+    assert_memory_equal(s0.digest, s1.digest, 32);
+    assert_int_equal(s0.online_nodes, 2);
+    assert_int_not_equal(s0.node_index, s1.node_index);
+    feed_close(f0);
+    feed_close(f1);
+    buffer_free(&l0);
+    buffer_free(&l1);
+    pair_close(&p);
+}
+
+static void a_request_sent_to_both_is_delivered_once(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p);
+    struct letter l = {.message_id = "d",
+                       .content = "once",
+                       .recipients = {p.bob.member},
+                       .rule = AGGREGATION_DEDUP,
+                       .is_signed = true,
+                       .max_sequencing_time = clock_now_us() + 60 * US_PER_S};
+    struct feed *fa = feed_open(&p.a0, NULL), *fb = feed_open(&p.b1, NULL);
+    letter_send_ok(&p.a0, &l);
+    letter_send_ok(&p.a1, &l);
+    letter_send_ok(&p.a0, &(struct letter){
+                              .message_id = "end", .content = "end", .recipients = {p.bob.member}});
+    int delivered = 0, errors = 0;
+    for (bool end = false; !end;) {
+        struct event e = feed_next(fb);
+        struct batch b = {0};
+        struct error err;
+        if (!is_topology(&e)) {
+            must(batch_open(&e.batch, BATCH_LIMIT, &b, &err), &err);
+            end = bytes_equal(buffer_bytes(&b.envelopes[0].content), bytes_str("end"));
+            delivered += !end;
+            batch_free(&b);
+        }
+        event_free(&e);
+    }
+    for (int i = 0; i < 3;) {
+        struct event e = feed_next(fa);
+        errors += e.is_error;
+        i += !is_topology(&e);
+        event_free(&e);
+    }
+    assert_int_equal(delivered, 1);
+    assert_int_equal(errors, 1);
+    feed_close(fa);
+    feed_close(fb);
+    pair_close(&p);
+}
+
+static bool is_sent(const struct session *s, const struct letter *l)
+{
+    struct rpc_result *r = letter_send(s, l);
+    bool yes = r->code == RPC_OK;
+
+    rpc_result_free(r);
+    return yes;
+}
+
+static void a_replica_that_was_marked_offline_drops_nothing_and_comes_back(void **state)
+{
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    int64_t version = 0;
+    struct error e;
+    struct pair p;
+    bool done = false;
+    size_t n;
+
+    (void)state;
+    pair_open(&p);
+    struct feed *f = feed_open(&p.b1, NULL);
+    letter_send_ok(
+        &p.a0,
+        &(struct letter){.message_id = "1", .content = "before", .recipients = {p.bob.member}});
+    int index = status_of(&p.r, 0).node_index;
+    while (!done) { /* its beat may be faster than we */
+        must(node_store_read(p.r.replicas[1].db, rows, SEQUENCER_NODES_MAX, &n, &version, &e), &e);
+        for (size_t i = 0; i < n && !done; i++) {
+            if (rows[i].node_index == index)
+                must(node_store_reap(p.r.replicas[1].db, &rows[i], &done, &e), &e);
+        }
+    }
+    /* A send right now is refused or committed, never in between. */
+    struct rpc_result *r = letter_send(
+        &p.a0,
+        &(struct letter){.message_id = "2", .content = "in between", .recipients = {p.bob.member}});
+    bool was_taken = r->code == RPC_OK;
+    if (!was_taken) {
+        assert_int_equal(r->code, RPC_UNAVAILABLE);
+        assert_string_equal(result_reason(r), "SEQUENCER_UNAVAILABLE");
+    }
+    rpc_result_free(r);
+    struct letter last = {.message_id = "3", .content = "after", .recipients = {p.bob.member}};
+    await(is_sent(&p.a0, &last));
+    struct feed *f0 = feed_open(&p.b0, NULL);
+    size_t expected = was_taken ? 3 : 2;
+    struct buffer l1 = letters(f, expected), l0 = letters(f0, expected);
+    assert_int_equal(l0.len, l1.len);
+    assert_memory_equal(l0.data, l1.data, l0.len);
+    buffer_free(&l0);
+    buffer_free(&l1);
+    feed_close(f);
+    feed_close(f0);
+    pair_close(&p);
+}
+
+static void a_dead_node_holds_readers_back_for_no_longer_than_the_expiry(void **state)
+{
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    struct node_claim ghost;
+    int64_t version = 0, start = 0;
+    struct error e;
+    struct pair p;
+    size_t n;
+
+    (void)state;
+    pair_open(&p);
+    struct feed *f = feed_open(&p.b1, NULL);
+    must(node_store_read(p.r.replicas[0].db, rows, SEQUENCER_NODES_MAX, &n, &version, &e), &e);
+    int index = 0;
+    for (size_t i = 0; i < n; i++)
+        index += rows[i].node_index == index ? 1 : 0;
+    for (size_t i = 0; i < n; i++)
+        index += rows[i].node_index == index ? 1 : 0;
+    must(node_store_claim(p.r.replicas[0].db, index, NULL, 0, &ghost, &e), &e);
+    must(node_store_start(p.r.replicas[0].db, &ghost, 0, &start, &e), &e);
+    int64_t began = clock_mono_us();
+    letter_send_ok(
+        &p.a0,
+        &(struct letter){.message_id = "1", .content = "held up", .recipients = {p.bob.member}});
+    assert_true(clock_mono_us() - began < US_PER_S / 2); /* the answer waits for nobody */
+    struct buffer l = letters(f, 1);
+    int64_t took = clock_mono_us() - began;
+    assert_true(took > US_PER_S / 2); /* it was the ghost that held it up */
+    assert_true(took < 5 * US_PER_S);
+    buffer_free(&l);
+    /* And the ghost can never write again. */
+    struct log_row row = {start + 1000 + index, ENTRY_SUBMISSION, 0, bytes_str("x")};
+    assert_false(log_store_append(p.r.replicas[0].db, &ghost, &row, 1, US_PER_S, &e));
+    assert_int_equal(e.code, ERR_FENCED);
+    feed_close(f);
+    pair_close(&p);
+}
+
+static void a_clock_that_is_far_ahead_cannot_poison_the_log(void **state)
+{
+    struct node_claim c;
+    int64_t start = 0, ahead;
+    struct error e;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p);
+    int index = (status_of(&p.r, 0).node_index + 1) % 10;
+    index = index == status_of(&p.r, 1).node_index ? (index + 1) % 10 : index;
+    must(node_store_claim(p.r.replicas[0].db, index, NULL, 0, &c, &e), &e);
+    must(node_store_start(p.r.replicas[0].db, &c, 0, &start, &e), &e);
+    ahead = clock_now_us() + 3600 * US_PER_S;
+    struct log_row row = {ahead, ENTRY_TICK, 0, bytes_of("\1\0\0\0\0", 5)};
+    assert_false(log_store_append(p.r.replicas[0].db, &c, &row, 1, 500000, &e));
+    assert_int_equal(e.code, ERR_FENCED);
+    row.ts = start + 10; /* and nothing was written or moved */
+    must(log_store_append(p.r.replicas[0].db, &c, &row, 1, 500000, &e), &e);
+    pair_close(&p);
+}
+
+static void a_clean_stop_delays_nobody(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p);
+    struct feed *f = feed_open(&p.b1, NULL);
+    replica_stop(&p.r, 0);
+    int64_t began = clock_mono_us();
+    letter_send_ok(
+        &p.a1, &(struct letter){.message_id = "1", .content = "x", .recipients = {p.bob.member}});
+    struct buffer l = letters(f, 1);
+    assert_true(clock_mono_us() - began < US_PER_S / 2);
+    buffer_free(&l);
+    feed_close(f);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_replicas_give_the_same_bytes_in_the_same_order),
+        cmocka_unit_test(a_request_sent_to_both_is_delivered_once),
+        cmocka_unit_test(a_replica_that_was_marked_offline_drops_nothing_and_comes_back),
+        cmocka_unit_test(a_dead_node_holds_readers_back_for_no_longer_than_the_expiry),
+        cmocka_unit_test(a_clock_that_is_far_ahead_cannot_poison_the_log),
+        cmocka_unit_test(a_clean_stop_delays_nobody),
+    };
+    return cmocka_run_group_tests_name("replicas", tests, NULL, NULL);
+}
