@@ -114,8 +114,10 @@ static void the_manual_page_lists_every_command(void **state)
                      c->name[0] != '\0' ? " " : "", c->name);
             char *item = strstr(page, wanted);
 
-            if (item == NULL)
+            if (item == NULL) {
                 fail_msg("lockstep(1) lacks: %s %s", f->name, c->name);
+                return;
+            }
             char *end = strstr(item + 1, "\n.It Ic ");
             char *text = strndup(item, end != NULL ? (size_t)(end - item) : strlen(item));
 
