@@ -6,6 +6,7 @@
 #include "grpc_health_v1.pb-c.h"
 #include "rpc/health.h"
 #include "sequencer_api_v30.pb-c.h"
+#include "t/only.h"
 #include "wire/messages.h"
 #include "wire/precheck.h"
 #include "wire/signed_content.h"
@@ -619,5 +620,6 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_is_signed_and_kept),
         cmocka_unit_test(another_total_node_count_is_refused_with_a_reason),
     };
+    test_only();
     return cmocka_run_group_tests_name("sequencer", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "storage/catalogue.h"
 #include "storage/migrate.h"
+#include "t/only.h"
 
 static struct db *db;
 static const uint8_t holder[16] = {1, 2, 3, 0, 5};
@@ -671,8 +672,7 @@ int main(void)
         cmocka_unit_test_setup(the_clock_is_the_present, each),
     };
 
-    if (getenv("LS_TEST_ONLY") && strcmp(getenv("LS_TEST_ONLY"), "") != 0)
-        cmocka_set_test_filter(getenv("LS_TEST_ONLY"));
+    test_only();
     return cmocka_run_group_tests_name("engine", tests, open_all, close_all) + lease_tests_run() +
            error_tests_run();
 }

@@ -18,8 +18,9 @@
 #include "rpc/client.h"
 #include "rpc/health.h"
 #include "rpc/server.h"
+#include "t/only.h"
 
-#define WAIT_US (20 * US_PER_S)
+#define WAIT_US test_wait_us()
 
 struct gate {
     struct mutex m;

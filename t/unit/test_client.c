@@ -432,5 +432,6 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_is_signed_and_taken),
         cmocka_unit_test(only_one_time_proof_is_in_flight),
     };
+    test_only();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

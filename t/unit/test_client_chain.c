@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "client/backoff.h"
 #include "client/chain.h"
+#include "t/only.h"
 
 static struct chain chain_new(void)
 {
@@ -160,5 +161,6 @@ int main(void)
         cmocka_unit_test(a_resume_with_another_event_is_a_fork),
         cmocka_unit_test(backoff_doubles_from_10_ms_to_10_s_with_jitter),
     };
+    test_only();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
