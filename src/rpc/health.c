@@ -104,9 +104,9 @@ static int status_of(const struct health *h, const char *name) REQUIRES(h->lock)
 }
 
 /* Writes the present status when it is news and nothing is on its way. */
-static void watcher_tell(struct watcher *w) REQUIRES(w->h->lock)
+static void watcher_tell(struct health *h, struct watcher *w) REQUIRES(h->lock)
 {
-    int status = status_of(w->h, w->name);
+    int status = status_of(h, w->name);
     uint8_t out[2];
 
     if (w->is_writing || w->is_ended || status == w->sent)
@@ -116,8 +116,10 @@ static void watcher_tell(struct watcher *w) REQUIRES(w->h->lock)
     w->is_writing = rpc_call_write(w->call, response_make(status, out));
 }
 
-static void watcher_end(struct watcher *w, enum rpc_code code, const char *why) REQUIRES(w->h->lock)
+static void watcher_end(struct health *h, struct watcher *w, enum rpc_code code, const char *why)
+    REQUIRES(h->lock)
 {
+    (void)h;
     if (w->is_ended)
         return;
     w->is_ended = true;
@@ -152,7 +154,7 @@ static bool set_locked(struct health *h, const char *name, enum health_status st
     }
     h->entry[i].status = status;
     for (struct watcher *w = h->watchers; w != NULL; w = w->next)
-        watcher_tell(w);
+        watcher_tell(h, w);
     return true;
 }
 
@@ -191,21 +193,23 @@ static void check_handler(void *ctx, struct rpc_call *call)
 static void watcher_written(void *ctx, bool ok)
 {
     struct watcher *w = ctx;
+    struct health *h = w->h;
 
     (void)ok; /* gone: the cancellation follows */
-    mutex_lock(&w->h->lock);
+    mutex_lock(&h->lock);
     w->is_writing = false;
-    watcher_tell(w);
-    mutex_unlock(&w->h->lock);
+    watcher_tell(h, w);
+    mutex_unlock(&h->lock);
 }
 
 static void watcher_cancelled(void *ctx)
 {
     struct watcher *w = ctx;
+    struct health *h = w->h;
 
-    mutex_lock(&w->h->lock);
-    watcher_end(w, RPC_CANCELLED, "cancelled");
-    mutex_unlock(&w->h->lock);
+    mutex_lock(&h->lock);
+    watcher_end(h, w, RPC_CANCELLED, "cancelled");
+    mutex_unlock(&h->lock);
 }
 
 static void watcher_done(void *ctx)
@@ -248,11 +252,11 @@ static void watch_handler(void *ctx, struct rpc_call *call)
     h->n_watchers++;
     rpc_call_watch(call, &ev, w);
     if (h->is_shut)
-        watcher_end(w, RPC_UNAVAILABLE, "the server is stopping");
+        watcher_end(h, w, RPC_UNAVAILABLE, "the server is stopping");
     else if (h->n_watchers > WATCHERS_MAX)
-        watcher_end(w, RPC_UNAVAILABLE, "too many watchers");
+        watcher_end(h, w, RPC_UNAVAILABLE, "too many watchers");
     else
-        watcher_tell(w);
+        watcher_tell(h, w);
     mutex_unlock(&h->lock);
 }
 
@@ -277,7 +281,7 @@ void health_shutdown(struct health *h)
     mutex_lock(&h->lock);
     h->is_shut = true;
     for (struct watcher *w = h->watchers; w != NULL; w = w->next)
-        watcher_end(w, RPC_UNAVAILABLE, "the server is stopping");
+        watcher_end(h, w, RPC_UNAVAILABLE, "the server is stopping");
     mutex_unlock(&h->lock);
 }
 

@@ -23,7 +23,7 @@ MD = (("authtoken-bin", b"\x00\xff\x10"), ("memberid", "PAR::alice::1220ab"))
 
 def expect(what, got, wanted):
     if got != wanted:
-        sys.exit(f"FAIL: {what}: {got!r} in place of {wanted!r}")
+        sys.exit(f"FAIL: {what}: {repr(got)[:200]} in place of {wanted!r}")
 
 
 def failure(fn, *args, **kw):
@@ -32,7 +32,7 @@ def failure(fn, *args, **kw):
         got = list(got) if not isinstance(got, bytes) else got
     except grpc.RpcError as e:
         return e
-    sys.exit(f"FAIL: no error but {got!r}")
+    sys.exit(f"FAIL: no error but {repr(got)[:200]}")
 
 
 def our_server():
