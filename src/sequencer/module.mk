@@ -38,6 +38,11 @@ t_unit_test_sequencer_clock_LDADD = libsequencer.la libbase.la $(CMOCKA_LIBS)
 
 SEQUENCER_TEST_LIBS = libsequencer.la librpc.la libstorage.la $(LS_CORE_LIBS) $(OPENSSL_LIBS) \
 	$(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_sequencer_apply
+t_unit_test_sequencer_apply_SOURCES = t/unit/test_sequencer_apply.c t/unit/topology_world.h
+t_unit_test_sequencer_apply_LDADD = $(SEQUENCER_TEST_LIBS)
+
 check_PROGRAMS += t/sequencer/test_service t/sequencer/test_replicas t/bench/bench_sequencer
 t_sequencer_test_service_SOURCES = t/sequencer/test_service.c t/sequencer/harness.c \
 	t/sequencer/harness.h
