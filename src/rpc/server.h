@@ -100,7 +100,7 @@ const char *rpc_call_path(const struct rpc_call *c);
 const char *rpc_call_peer(struct rpc_call *c);
 /* The common name of the verified client certificate; NULL without one. */
 const char *rpc_call_peer_name(struct rpc_call *c);
-/* When the client gives up, on clock_mono_us (gRPC rounds a timeout up on its way, by up to 1 %);
+/* When the client gives up, on clock_mono_us (gRPC rounds a timeout up on its way);
  * INT64_MAX when it set none. */
 int64_t rpc_call_deadline_us(const struct rpc_call *c);
 bool rpc_call_is_cancelled(struct rpc_call *c); /* the peer is gone or its deadline has passed */
