@@ -325,8 +325,10 @@ static bool compare_with_row(struct sequencer *seq, const struct synchronizer *w
 static bool write_synchronizer(struct sequencer *seq, const struct synchronizer *s, bool *was_there,
                                struct error *err)
 {
-    if (!compare_with_row(seq, s, was_there, err) || *was_there)
-        return *was_there && (err->code = ERR_NONE, true);
+    if (!compare_with_row(seq, s, was_there, err))
+        return false;
+    if (*was_there)
+        return true;
     if (synchronizer_store_write(seq->db, s, err))
         return true;
     if (err->code != ERR_DUPLICATE && err->code != ERR_UNKNOWN_OUTCOME)
