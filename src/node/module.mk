@@ -33,3 +33,11 @@ BLACKBOX_TESTS += t/blackbox/config.sh
 EXTRA_DIST += t/blackbox/config.sh
 BLACKBOX_TESTS += t/blackbox/embedded.sh t/blackbox/replicas.sh t/blackbox/start.sh
 EXTRA_DIST += t/blackbox/embedded.sh t/blackbox/replicas.sh t/blackbox/start.sh
+
+check_PROGRAMS += t/node/test_admin
+t_node_test_admin_SOURCES = t/node/test_admin.c
+t_node_test_admin_LDADD = librpc.la $(LS_CORE_LIBS) $(PROTOBUF_C_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) \
+	$(CMOCKA_LIBS)
+$(t_node_test_admin_OBJECTS): | gen/stamp
+BLACKBOX_TESTS += t/blackbox/admin.sh
+EXTRA_DIST += t/blackbox/admin.sh
