@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS ls_verdict (
     CONSTRAINT ls_verdict_pk PRIMARY KEY (request_id, part)
 );
 CREATE INDEX IF NOT EXISTS ls_verdict_uuid_ix ON ls_verdict (uuid_expires_ts, request_id);
+CREATE INDEX IF NOT EXISTS ls_verdict_decision_ix ON ls_verdict (decision_ts, request_id, part);
 
 -- Topology broadcasts of the own stream up to position_ts and beyond, as received.
 CREATE TABLE IF NOT EXISTS ls_mediator_topology (

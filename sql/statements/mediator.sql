@@ -133,3 +133,16 @@ SELECT request_id, part, state, outcome, decided_ts, decision_ts, group_index, p
   FROM ls_verdict
  WHERE request_id > :after_request_id OR (request_id = :after_request_id AND part > :after_part)
  ORDER BY request_id, part {page}
+
+-- mediator_unsequenced_page: verdicts of requests up to a time that may still be sequenced, by decision time
+-- params: after_decision_ts i64, after_request_id i64, after_part i64, upto_ts i64, limit i64
+-- columns: decision_ts i64, request_id i64, part i64, state i64, outcome i64, decided_ts i64,
+-- columns: group_index i64, participants text, content bytes
+-- rows: a page   locks: none   plan: ls_verdict_decision_ix range   called: at start, at a take-over
+SELECT decision_ts, request_id, part, state, outcome, decided_ts, group_index, participants, content
+  FROM ls_verdict
+ WHERE (decision_ts > :after_decision_ts
+        OR (decision_ts = :after_decision_ts
+            AND (request_id > :after_request_id OR (request_id = :after_request_id AND part > :after_part))))
+   AND request_id <= :upto_ts AND state < 2
+ ORDER BY decision_ts, request_id, part {page}

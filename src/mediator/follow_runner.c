@@ -108,19 +108,15 @@ static bool restore_verdict(void *ctx, enum verdict_state state, struct decision
     return outbox_restore(r->m->outbox, state, d, NULL, err);
 }
 
-/* How long before a position a request may lie whose verdict is not sequenced yet: the longest
- * deadlines that the protocol allows. */
-#define OPEN_VERDICT_US (10 * 60 * US_PER_S)
-
 static bool restore(struct mediator *m, const struct mediator_head *h, struct error *err)
 {
     struct restore_ctx r = {m, h};
 
     if (!h->position.is_set)
-        return verdict_store_each(m->db, TS_MIN, restore_verdict, &r, err);
+        return verdict_store_each(m->db, h, restore_verdict, &r, err);
     return topology_store_each(m->db, h->position.ts, reapply, m->topology, err) &&
            uuid_store_each(m->db, h->position.ts, h->position.ts, restore_uuid, &r, err) &&
-           verdict_store_each(m->db, h->position.ts - OPEN_VERDICT_US, restore_verdict, &r, err);
+           verdict_store_each(m->db, h, restore_verdict, &r, err);
 }
 
 static size_t split_lines(char *text, const char **out, size_t max)
@@ -295,10 +291,7 @@ static void on_state(void *ctx, const struct client_state *s)
     mutex_unlock(&m->lock);
     switch (s->kind) {
     case CLIENT_CONNECTED:
-        log_info(m->lg, "subscribed at %s", s->endpoint);
-        break;
-    case CLIENT_DISCONNECTED:
-        log_warn(m->lg, s->code, "subscription at %s lost: %s", s->endpoint, s->reason);
+    case CLIENT_DISCONNECTED: /* the client logs both */
         break;
     case CLIENT_FAILED:
         error_set(&why, s->code == ERR_NONE ? ERR_UNAVAILABLE : s->code, NULL, "%s", s->reason);

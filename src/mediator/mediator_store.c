@@ -278,36 +278,62 @@ static bool split_participants(struct decision *d, const char *text)
     return true;
 }
 
-static bool verdict_row(void *ctx, const struct value *c, size_t n, struct error *err)
+/* The columns of a verdict after its keys. */
+static bool verdict_found(struct verdict_ctx *v, struct decision *from, const struct value *state,
+                          const struct value *outcome, const struct value *rest, struct error *err)
 {
-    struct verdict_ctx *v = ctx;
     struct decision *d = calloc(1, sizeof(*d));
 
-    (void)n;
-    if (d == NULL || !split_participants(d, value_cstr(&c[7]))) {
+    if (d == NULL)
+        return no_memory(err);
+    *d = *from;
+    if (!split_participants(d, value_cstr(&rest[1]))) {
         decision_free(d);
         return no_memory(err);
     }
-    d->request_id = c[0].i64;
-    d->part = (int32_t)c[1].i64;
-    d->outcome = (enum outcome)c[3].i64;
-    d->decided_ts = c[4].i64;
-    d->decision_ts = c[5].i64;
-    d->group = (int32_t)c[6].i64;
-    d->is_sender = c[2].i64 != VERDICT_SILENT;
-    buffer_append_bytes(&d->content, c[8].bytes);
-    bool ok = buffer_ok(&d->content, err) && v->fn(v->ctx, (enum verdict_state)c[2].i64, &d, err);
+    d->outcome = (enum outcome)outcome->i64;
+    d->group = (int32_t)rest[0].i64;
+    d->is_sender = state->i64 != VERDICT_SILENT;
+    buffer_append_bytes(&d->content, rest[2].bytes);
+    bool ok = buffer_ok(&d->content, err) && v->fn(v->ctx, (enum verdict_state)state->i64, &d, err);
     decision_free(d);
     return ok;
 }
 
-bool verdict_store_each(struct db *db, int64_t after_ts,
+static bool verdict_row(void *ctx, const struct value *c, size_t n, struct error *err)
+{
+    struct decision d = {.request_id = c[0].i64,
+                         .part = (int32_t)c[1].i64,
+                         .decided_ts = c[4].i64,
+                         .decision_ts = c[5].i64};
+
+    (void)n;
+    return verdict_found(ctx, &d, &c[2], &c[3], &c[6], err);
+}
+
+static bool unsequenced_row(void *ctx, const struct value *c, size_t n, struct error *err)
+{
+    struct decision d = {.decision_ts = c[0].i64,
+                         .request_id = c[1].i64,
+                         .part = (int32_t)c[2].i64,
+                         .decided_ts = c[5].i64};
+
+    (void)n;
+    return verdict_found(ctx, &d, &c[3], &c[4], &c[6], err);
+}
+
+bool verdict_store_each(struct db *db, const struct mediator_head *h,
                         bool (*fn)(void *ctx, enum verdict_state state, struct decision **d,
                                    struct error *err),
                         void *ctx, struct error *err)
 {
     struct verdict_ctx v = {fn, ctx};
-    struct value start[] = {value_i64(after_ts), value_i64(INT32_MAX)};
+    int64_t position = h->position.is_set ? h->position.ts : TS_MIN;
+    struct value after[] = {value_i64(position), value_i64(INT32_MAX)};
+    struct value start[] = {value_i64(h->seen_ts == INT64_MIN ? TS_MIN : h->seen_ts - 1),
+                            value_i64(INT64_MAX), value_i64(INT32_MAX)};
+    struct value upto[] = {value_i64(position)};
 
-    return read_all(db, "mediator_verdict_page", start, 2, NULL, 0, verdict_row, &v, err);
+    return read_all(db, "mediator_unsequenced_page", start, 3, upto, 1, unsequenced_row, &v, err) &&
+           read_all(db, "mediator_verdict_page", after, 2, NULL, 0, verdict_row, &v, err);
 }

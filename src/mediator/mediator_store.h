@@ -66,8 +66,10 @@ MUST_CHECK bool uuid_store_each(struct db *db, int64_t from_ts, int64_t upto_ts,
                                 bool (*fn)(void *ctx, const uint8_t uuid[UUID_LEN],
                                            int64_t expires_ts, struct error *err),
                                 void *ctx, struct error *err);
-/* Verdicts of requests later than after_ts; d without uuid; fn may take it (then it owns it). */
-MUST_CHECK bool verdict_store_each(struct db *db, int64_t after_ts,
+/* What a restart or a take-over at h has to know: the verdicts of requests after its position, as
+ * these are decided again, and those of earlier ones that may still be sequenced. d without uuid;
+ * fn may take it (then it owns it, and makes *d NULL). */
+MUST_CHECK bool verdict_store_each(struct db *db, const struct mediator_head *h,
                                    bool (*fn)(void *ctx, enum verdict_state state,
                                               struct decision **d, struct error *err),
                                    void *ctx, struct error *err);

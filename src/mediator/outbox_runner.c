@@ -11,7 +11,6 @@
 #define STATE_LINGER_US (200 * US_PER_MS) /* states alone are no hurry: they wait for company */
 #define MOVE_EVERY_US   US_PER_S          /* the position, when nothing else is written */
 #define RETRY_US        (250 * US_PER_MS) /* after a failed write or send */
-#define OPEN_VERDICT_US (10 * 60 * US_PER_S)
 
 struct writer {
     struct mediator *m;
@@ -322,10 +321,7 @@ static bool take_over(struct writer *w, struct error *err)
     mutex_unlock(&m->lock);
     if (!ok || !is_on)
         return ok;
-    int64_t from = h.seen_ts == INT64_MIN ? TS_MIN : h.seen_ts - OPEN_VERDICT_US;
-    if (h.position.is_set && h.position.ts < from)
-        from = h.position.ts;
-    ok = verdict_store_each(m->db, from, keep_row, &rows, err);
+    ok = verdict_store_each(m->db, &h, keep_row, &rows, err);
     mutex_lock(&m->core_lock);
     mutex_lock(&m->lock);
     ok = ok && adopt_rows(m, &h, &rows, err);

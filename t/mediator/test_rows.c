@@ -54,6 +54,16 @@ static bool see_verdict(void *ctx, enum verdict_state state, struct decision **d
     return buffer_ok(&s->content, err);
 }
 
+/* The verdicts that a restart at this position has to know. */
+static void see(int64_t position_ts, int64_t seen_ts, struct seen *s)
+{
+    struct mediator_head h = {{true, position_ts, {{0x12, 0x20}}}, seen_ts};
+    struct error e;
+
+    s->n = 0;
+    assert_done(verdict_store_each(db, &h, see_verdict, s, &e));
+}
+
 static bool see_uuid(void *ctx, const uint8_t uuid[UUID_LEN], int64_t expires_ts, struct error *err)
 {
     (void)err;
@@ -127,11 +137,10 @@ static void a_write_carries_rows_states_and_position(void **state)
     assert_int_equal(h.position.ts, 55);
     assert_int_equal(h.seen_ts, 65);
     assert_int_equal(h.position.hash.b[2], 7);
-    assert_done(verdict_store_each(db, 100, see_verdict, &s, &e));
+    see(100, 150, &s);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.states[0], VERDICT_SILENT);
-    s.n = 0;
-    assert_done(verdict_store_each(db, 99, see_verdict, &s, &e));
+    see(99, 150, &s);
     assert_int_equal(s.n, 2);
     assert_int_equal(s.states[0], VERDICT_EXPIRED);
     assert_done(topology_store_each(db, 7, see_topology, &topology, &e));
@@ -150,18 +159,36 @@ static void a_verdict_comes_back_as_it_was(void **state)
     char *names[] = {(char[]){"PAR::a"}, (char[]){"PAR::b"}};
     struct outbox_row row = {.kind = ROW_VERDICT, .request_id = 300, .decision = &a};
     struct seen s = {0};
-    struct error e;
 
     (void)state;
     a.participants = names;
     a.n_participants = 2;
     buffer_append(&a.content, "a\0b", 3);
     write_rows(&row, 1, 1, 1);
-    assert_done(verdict_store_each(db, 299, see_verdict, &s, &e));
+    see(299, 10000, &s);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.n_participants, 2);
     assert_true(bytes_equal(buffer_bytes(&s.content), bytes_of("a\0b", 3)));
     buffer_free(&a.content);
+    buffer_free(&s.content);
+}
+
+static void a_verdict_that_may_still_be_sequenced_is_found(void **state)
+{
+    struct decision a = make(400, 5), b = make(410, 6); /* decision times 460 and 470 */
+    struct outbox_row rows[] = {
+        {.kind = ROW_VERDICT, .request_id = 400, .state = VERDICT_SENT, .decision = &a},
+        {.kind = ROW_VERDICT, .request_id = 410, .state = VERDICT_SEQUENCED, .decision = &b}};
+    struct seen s = {0};
+
+    (void)state;
+    write_rows(rows, 2, 1, 1);
+    see(500, 460, &s);
+    assert_int_equal(s.n, 1);
+    assert_int_equal(s.ids[0], 400);
+    assert_int_equal(s.states[0], VERDICT_SENT);
+    see(500, 461, &s); /* its time has passed */
+    assert_int_equal(s.n, 0);
     buffer_free(&s.content);
 }
 
@@ -171,7 +198,6 @@ static void many_rows_go_in_several_writes(void **state)
     static struct decision d[N];
     static struct outbox_row rows[N];
     struct seen s = {0};
-    struct error e;
 
     (void)state;
     for (int i = 0; i < N; i++) {
@@ -180,7 +206,7 @@ static void many_rows_go_in_several_writes(void **state)
             (struct outbox_row){.kind = ROW_VERDICT, .request_id = 1000 + i, .decision = &d[i]};
     }
     write_rows(rows, N, 2, 2);
-    assert_done(verdict_store_each(db, 999, see_verdict, &s, &e));
+    see(999, 10000, &s);
     assert_int_equal(s.n, N);
     assert_int_equal(s.ids[N - 1], 1000 + N - 1);
     buffer_free(&s.content);
@@ -205,7 +231,7 @@ static void who_lost_the_lease_writes_nothing(void **state)
     stale.holder[3] ^= 1;
     assert_false(outbox_store_write(db, &stale, &row, 1, &h, &e));
     assert_code(&e, ERR_FENCED);
-    assert_done(verdict_store_each(db, 4999, see_verdict, &s, &e));
+    see(4999, 10000, &s);
     assert_int_equal(s.n, 0);
     assert_done(head_store_read(db, &now, &e));
     assert_true(now.seen_ts != 999);
@@ -238,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_mediator_is_initialised_once),
         cmocka_unit_test(a_write_carries_rows_states_and_position),
         cmocka_unit_test(a_verdict_comes_back_as_it_was),
+        cmocka_unit_test(a_verdict_that_may_still_be_sequenced_is_found),
         cmocka_unit_test(many_rows_go_in_several_writes),
         cmocka_unit_test(who_lost_the_lease_writes_nothing),
     };
