@@ -1,4 +1,5 @@
 include t/fuzz/module.mk
 include t/house/module.mk
 include t/fault/module.mk
+include t/blackbox/module.mk
 EXTRA_DIST += t/only.h

@@ -1,0 +1,4 @@
+# Hostile clients, databases and networks against real lockstepd processes.
+EXTRA_DIST += t/blackbox/lockstep.py
+BLACKBOX_TESTS += t/blackbox/bad_requests.py
+EXTRA_DIST += t/blackbox/bad_requests.py
