@@ -306,6 +306,66 @@ bool participant_respond(struct participant *p, int64_t request_ts, int64_t max_
     return ok;
 }
 
+/* An answer to send again, copied because the delivery thread frees requests. */
+struct again {
+    struct again *next;
+    int64_t ts, respond_by;
+    int32_t group;
+    struct hash root;
+    struct view_position position;
+    enum local_verdict verdict;
+};
+
+/* The answer that r got, as its body tells; NULL: none was asked for, or it is too late. */
+static struct again *again_of(const struct participant *p, const struct pending *r)
+{
+    Part__OutcomesResponse *m = part__outcomes_response__unpack(NULL, r->body.len, r->body.data);
+    struct again *a = calloc(1, sizeof(*a));
+    bool is_asked = false, is_approved = false;
+
+    for (size_t i = 0; m && i < m->n_confirmers; i++)
+        is_asked = is_asked || !strcmp(m->confirmers[i], p->uid);
+    for (size_t i = 0; m && i < m->n_confirmed_by; i++)
+        is_approved = is_approved || !strcmp(m->confirmed_by[i], p->uid);
+    if (m)
+        part__outcomes_response__free_unpacked(m, NULL);
+    if (!a || !is_asked || r->is_waiting || !r->has_position || r->respond_by < clock_now_us() ||
+        !view_position_copy(&a->position, &r->position, NULL)) {
+        free(a);
+        return NULL;
+    }
+    a->ts = r->ts;
+    a->respond_by = r->respond_by;
+    a->group = r->group;
+    a->root = r->root;
+    a->verdict = is_approved ? LOCAL_APPROVE : LOCAL_REJECT;
+    return a;
+}
+
+void participant_respond_again(struct participant *p)
+{
+    struct again *list = NULL, *a;
+    struct error err;
+
+    mutex_lock(&p->m);
+    for (const struct pending *r = p->pending; r; r = r->hh.next) {
+        a = again_of(p, r);
+        if (a) {
+            a->next = list;
+            list = a;
+        }
+    }
+    mutex_unlock(&p->m);
+    while ((a = list)) {
+        list = a->next;
+        if (!participant_respond(p, a->ts, a->respond_by, a->group, &a->root, &a->position,
+                                 a->verdict, "", &err))
+            logger_error(p->lg, LOG_WARN, &err, "a confirmation response was not sent again");
+        view_position_free(&a->position);
+        free(a);
+    }
+}
+
 /* A response that cannot be sent is not an end: the request then times out, and says so. */
 static void respond_or_log(struct participant *p, const struct pending *r,
                            enum local_verdict verdict, const char *reason)

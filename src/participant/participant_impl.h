@@ -196,6 +196,9 @@ MUST_CHECK bool participant_respond(struct participant *p, int64_t request_ts, i
                                     const struct view_position *position,
                                     enum local_verdict verdict, const char *reason,
                                     struct error *err);
+/* After a start: what was answered may not have been sent before the end of the process. A mediator
+ * counts an answer once, however often it comes. */
+void participant_respond_again(struct participant *p);
 /* Puts an outcome behind body: sets what is final, gives it the next id and queues it. Locked. */
 MUST_CHECK bool participant_decide(struct participant *p, const struct buffer *body,
                                    int64_t request_ts, const char *command_id,

@@ -253,8 +253,10 @@ static bool connect(struct participant *p)
         participant_fail(p, &err, "it cannot subscribe");
         ok = false;
     }
-    if (ok)
+    if (ok) {
         send_again(p);
+        participant_respond_again(p);
+    }
     return ok;
 }
 
