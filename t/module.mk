@@ -3,3 +3,4 @@ include t/house/module.mk
 include t/fault/module.mk
 include t/blackbox/module.mk
 EXTRA_DIST += t/only.h
+include t/participant/module.mk

@@ -189,17 +189,15 @@ static void after_a_loss_the_other_endpoint_continues_within_a_second(void **sta
     gate_await(&u.b.logged_in, 1); /* both are ready before anything breaks */
     bool is_a = gate_count(&u.a.subscribed) > 0;
     struct fake *used = is_a ? &u.a : &u.b, *other = is_a ? &u.b : &u.a;
-    int64_t start = clock_mono_us();
 
     fake_close(used);
     gate_await(&other->subscribed, 1);
     gate_await(&u.connected, 2);
-    assert_true(clock_mono_us() - start < US_PER_S);
     assert_int_equal(other->asked_from, 10); /* the last event again, to compare */
     fake_event(&u.ev, 10, 20, NULL);
     gate_await(&u.events, 2);
     assert_int_equal(u.seen[1], 20); /* no repeat, no gap */
-    assert_true(u.last_state.outage_us > 0);
+    assert_true(u.last_state.outage_us > 0 && u.last_state.outage_us < US_PER_S);
     client_close(u.client);
     fake_close(other);
     fake_events_close(&u.ev);
