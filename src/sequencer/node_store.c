@@ -43,15 +43,21 @@ bool node_store_read(struct db *db, struct watermark *out, size_t max, size_t *n
     return true;
 }
 
+static bool one_row_within(struct db *db, const char *stmt, const struct value *params, size_t n,
+                           int64_t timeout_us, struct error *err)
+{
+    int64_t rows = 0;
+
+    if (!db_exec(db, stmt, params, n, timeout_us, &rows, err))
+        return false;
+    return rows == 1 || error_set(err, ERR_FENCED, NULL, "the node index is not ours (any more)");
+}
+
 /* A statement that changes one row, or none: then somebody else has the node. */
 static bool one_row(struct db *db, const char *stmt, const struct value *params, size_t n,
                     struct error *err)
 {
-    int64_t rows = 0;
-
-    if (!db_exec(db, stmt, params, n, TIMEOUT_US, &rows, err))
-        return false;
-    return rows == 1 || error_set(err, ERR_FENCED, NULL, "the node index is not ours (any more)");
+    return one_row_within(db, stmt, params, n, TIMEOUT_US, err);
 }
 
 static struct value holder_value(const uint8_t holder[HOLDER_LEN])
@@ -113,15 +119,24 @@ bool node_store_settle(struct db *db, struct node_claim *c, struct error *err)
     return true;
 }
 
-bool node_store_reap(struct db *db, const struct watermark *seen, bool *done, struct error *err)
+bool node_store_reap(struct db *db, const struct watermark *seen, int64_t expiry_us, bool *done,
+                     struct error *err)
 {
     uint8_t fresh[HOLDER_LEN];
     struct value params[] = {value_i64(seen->node_index), value_i64(seen->epoch),
                              value_i64(seen->ts), holder_value(seen->holder), holder_value(fresh)};
 
     random_bytes(fresh, sizeof fresh);
-    *done = one_row(db, "sequencer_node_reap", params, 5, err);
-    return *done || err->code == ERR_FENCED;
+    *done = one_row_within(db, "sequencer_node_reap", params, 5, expiry_us / 2, err);
+    if (*done || err->code == ERR_FENCED)
+        return true;
+    /* A stopped peer may have its row locked: its session ends, so that the next try goes through.
+     */
+    struct error ignored;
+    if ((err->code == ERR_RETRY || err->code == ERR_TIMEOUT) &&
+        !db_unblock(db, "ls_node", expiry_us / 2, NULL, &ignored))
+        (void)error_add(err, "and its session cannot be ended: %s", ignored.cause);
+    return false;
 }
 
 bool node_store_leave(struct db *db, const struct node_claim *c, int64_t applied_ts,

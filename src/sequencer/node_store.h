@@ -33,9 +33,11 @@ MUST_CHECK bool node_store_start(struct db *db, const struct node_claim *c, int6
  * Draws a new holder. Safe to call again after a failure. Fails: ERR_FENCED (marked offline
  * meanwhile). */
 MUST_CHECK bool node_store_settle(struct db *db, struct node_claim *c, struct error *err);
-/* Marks a silent node offline. *done false: it lives, or somebody was faster. */
-MUST_CHECK bool node_store_reap(struct db *db, const struct watermark *seen, bool *done,
-                                struct error *err);
+/* Marks a silent node offline. *done false: it lives, or somebody was faster. Fails with ERR_RETRY
+ * or ERR_TIMEOUT after half the expiry when its row is locked; on PostgreSQL a session that waits
+ * for a stopped client has been ended then: try again. */
+MUST_CHECK bool node_store_reap(struct db *db, const struct watermark *seen, int64_t expiry_us,
+                                bool *done, struct error *err);
 /* Goodbye: own row is offline, nobody waits for it. Fails: ERR_FENCED. */
 MUST_CHECK bool node_store_leave(struct db *db, const struct node_claim *c, int64_t applied_ts,
                                  const uint8_t digest[32], struct error *err);

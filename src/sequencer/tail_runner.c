@@ -231,7 +231,7 @@ static void reap_silent(struct tailer *t, int64_t now_us, const struct own_range
             continue;
         if (!silence_look(&t->silence[w->node_index], w, now_us, max_gap, t->cfg.expiry_us))
             continue;
-        if (!node_store_reap(t->db, w, &done, &err))
+        if (!node_store_reap(t->db, w, t->cfg.expiry_us, &done, &err))
             logger_error(t->lg, LOG_WARN, &err, "cannot mark a silent node offline");
         else if (done)
             log_warn(t->lg, ERR_NONE,
@@ -240,8 +240,8 @@ static void reap_silent(struct tailer *t, int64_t now_us, const struct own_range
     }
 }
 
-/* Watermarks never move back, so the largest one tells when the database has lost history. own_until:
- * what was committed before the rows were read; a commit since then is not in them. */
+/* Watermarks never move back, so the largest one tells when the database has lost history.
+ * own_until: what was committed before the rows were read; a commit since then is not in them. */
 static bool check_history(struct tailer *t, int64_t own_until, struct error *err)
 {
     int64_t largest = INT64_MIN;
@@ -251,7 +251,8 @@ static bool check_history(struct tailer *t, int64_t own_until, struct error *err
             largest = t->rows[i].ts;
     }
     int64_t seen = own_until > t->frontier.safe_ts ? own_until : t->frontier.safe_ts;
-    if (t->n_rows > 0 && largest < seen)
+    bool is_expected = t->n_rows > 0 || own_until > 0; /* before the first node there is no row */
+    if (is_expected && largest < seen)
         return error_set(err, ERR_HISTORY,
                          "restore the lost history, or start the replicas anew on this database",
                          "the database ends at %lld, but %lld was acted on", (long long)largest,
@@ -324,7 +325,8 @@ static bool step(struct tailer *t, bool *is_fatal, struct error *err)
     int lowest;
 
     *is_fatal = false;
-    mutex_lock(&t->lock); /* before the read: own rows up to here are in memory and in the database */
+    mutex_lock(
+        &t->lock); /* before the read: own rows up to here are in memory and in the database */
     own = (struct own_range){t->is_online, t->own_index, t->own_from, t->own_until};
     mutex_unlock(&t->lock);
     if (!node_store_read(t->db, t->rows, SEQUENCER_NODES_MAX, &t->n_rows, &t->members_version, err))

@@ -17,7 +17,7 @@
 
 #define PREFIX "/com.digitalasset.canton.sequencer.api.v30."
 
-static void config_db(const struct rig *r, struct db_config *cfg, char *buf, size_t size)
+void replica_db_config(const struct rig *r, struct db_config *cfg, char *buf, size_t size)
 {
     const char *engine = getenv("LS_TEST_ENGINE");
 
@@ -46,7 +46,7 @@ static struct db *open_db(const struct rig *r)
     struct db *db = NULL;
     char buf[512];
 
-    config_db(r, &cfg, buf, sizeof(buf));
+    replica_db_config(r, &cfg, buf, sizeof(buf));
     must(db_open(&cfg, &db, &e), &e);
     must(db_migrate(db, NULL, &e), &e);
     return db;

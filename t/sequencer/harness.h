@@ -50,6 +50,8 @@ struct rig {
 /* An initialised sequencer without replicas. */
 void rig_open(struct rig *r);
 void rig_close(struct rig *r); /* stops replicas that run */
+/* The database of the rig's replicas; buf holds what cfg borrows. */
+void replica_db_config(const struct rig *r, struct db_config *cfg, char *buf, size_t size);
 void replica_open(struct rig *r, int i, void (*tune)(struct sequencer_config *cfg));
 void replica_await_active(struct rig *r, int i);
 void replica_stop(struct rig *r, int i); /* a clean stop */

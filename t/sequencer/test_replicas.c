@@ -197,7 +197,7 @@ static void a_replica_that_was_marked_offline_drops_nothing_and_comes_back(void 
         must(node_store_read(p.r.replicas[1].db, rows, SEQUENCER_NODES_MAX, &n, &version, &e), &e);
         for (size_t i = 0; i < n && !done; i++) {
             if (rows[i].node_index == index)
-                must(node_store_reap(p.r.replicas[1].db, &rows[i], &done, &e), &e);
+                must(node_store_reap(p.r.replicas[1].db, &rows[i], US_PER_S, &done, &e), &e);
         }
     }
     /* A send right now is refused or committed, never in between. */
@@ -262,6 +262,94 @@ static void a_dead_node_holds_readers_back_for_no_longer_than_the_expiry(void **
     pair_close(&p);
 }
 
+/* A session that has the row of a node locked and waits for its client: what a process leaves that
+ * is stopped between two packets. */
+struct stopped {
+    struct db *db;
+    int index;
+    struct mutex m;
+    struct cond changed;
+    bool is_locked, may_end, was_ended;
+};
+
+static bool lock_row(struct txn *t, void *ctx, struct error *err)
+{
+    static const uint8_t nobody[HOLDER_LEN];
+    struct stopped *s = ctx;
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    int64_t version = 0;
+    size_t n = 0;
+
+    if (!node_store_read(s->db, rows, SEQUENCER_NODES_MAX, &n, &version, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].node_index != s->index)
+            continue;
+        const struct value v[] = {value_i64(s->index), value_i64(rows[i].epoch),
+                                  value_bytes(bytes_of(rows[i].holder, HOLDER_LEN)),
+                                  value_bytes(bytes_of(nobody, HOLDER_LEN))};
+        if (!txn_exec(t, "sequencer_node_settle", v, 4, NULL, err))
+            return false;
+    }
+    mutex_lock(&s->m);
+    s->is_locked = true;
+    cond_broadcast(&s->changed);
+    while (!s->may_end)
+        cond_wait(&s->changed, &s->m);
+    mutex_unlock(&s->m);
+    return true;
+}
+
+static void *hold_row(void *ctx)
+{
+    struct stopped *s = ctx;
+    struct error e;
+
+    s->was_ended = !db_txn(s->db, 60 * US_PER_S, lock_row, s, &e);
+    return NULL;
+}
+
+static void a_dead_node_whose_row_is_locked_is_marked_offline_all_the_same(void **state)
+{
+    struct stopped s = {0};
+    struct thread holder = {0};
+    struct db_config cfg;
+    struct error e;
+    struct pair p;
+    char buf[512];
+
+    (void)state;
+    pair_open(&p);
+    struct feed *f = feed_open(&p.b1, NULL);
+    replica_db_config(&p.r, &cfg, buf, sizeof(buf));
+    cfg.idle_in_txn_timeout_us = 120 * US_PER_S; /* the server does not help */
+    must(db_open(&cfg, &s.db, &e), &e);
+    mutex_init(&s.m);
+    cond_init(&s.changed);
+    s.index = status_of(&p.r, 0).node_index;
+    must(thread_start(&holder, "holder", hold_row, &s, &e), &e);
+    mutex_lock(&s.m);
+    while (!s.is_locked)
+        cond_wait(&s.changed, &s.m);
+    mutex_unlock(&s.m);
+    int64_t began = clock_mono_us();
+    letter_send_ok(
+        &p.a1,
+        &(struct letter){.message_id = "1", .content = "held up", .recipients = {p.bob.member}});
+    struct buffer l = letters(f, 1);
+    assert_true(clock_mono_us() - began < 5 * US_PER_S);
+    mutex_lock(&s.m);
+    s.may_end = true;
+    cond_broadcast(&s.changed);
+    mutex_unlock(&s.m);
+    thread_join(&holder);
+    assert_true(s.was_ended);
+    db_close(s.db);
+    buffer_free(&l);
+    feed_close(f);
+    pair_close(&p);
+}
+
 static void a_clock_that_is_far_ahead_cannot_poison_the_log(void **state)
 {
     struct node_claim c;
@@ -309,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_request_sent_to_both_is_delivered_once),
         cmocka_unit_test(a_replica_that_was_marked_offline_drops_nothing_and_comes_back),
         cmocka_unit_test(a_dead_node_holds_readers_back_for_no_longer_than_the_expiry),
+        cmocka_unit_test(a_dead_node_whose_row_is_locked_is_marked_offline_all_the_same),
         cmocka_unit_test(a_clock_that_is_far_ahead_cannot_poison_the_log),
         cmocka_unit_test(a_clean_stop_delays_nobody),
     };
