@@ -404,11 +404,14 @@ static void unknown(struct writer *w, struct ticket *rows, size_t n, int64_t wat
         go_offline(w, 0, "marked offline by another replica");
 }
 
-/* An answer that says that nothing was written; the node stays online. */
+/* An answer that surely says that nothing was written; the node stays online. An error that nobody
+ * has classified is none: rows that were committed after all would be missing from memory, and this
+ * replica alone would never apply them. */
 static bool is_plain_refusal(const struct error *err)
 {
-    return err->code != ERR_UNKNOWN_OUTCOME && err->code != ERR_CONNECTION &&
-           err->code != ERR_TIMEOUT && err->code != ERR_UNAVAILABLE;
+    return err->code == ERR_RETRY || err->code == ERR_DUPLICATE || err->code == ERR_FULL ||
+           err->code == ERR_READ_ONLY || err->code == ERR_SCHEMA || err->code == ERR_LIMIT ||
+           err->code == ERR_MALFORMED || err->code == ERR_CONFIG;
 }
 
 static void refused(struct writer *w, struct ticket *rows, const struct error *why)
