@@ -11,7 +11,9 @@
 #include "storage/migrate.h"
 
 #define STOP_GRACE_US    (3 * US_PER_S)
-#define REQUEST_OVERHEAD (64 << 10) /* what a request has beside its content */
+#define PROBE_US         (500 * US_PER_MS) /* between two signs of the database */
+#define SILENCE_US       (2 * US_PER_S)    /* a probe that takes longer is no answer */
+#define REQUEST_OVERHEAD (64 << 10)        /* what a request has beside its content */
 
 /* ---- helpers of the roles ---- */
 
@@ -79,6 +81,48 @@ static void set_health(struct node *n, enum node_state s)
         logger_error(n->lg, LOG_WARN, &err, "health");
 }
 
+/* On the pool, as a database may not answer for long. */
+static void probe(void *ctx)
+{
+    struct node *n = ctx;
+    struct error err = {0};
+    int64_t now;
+    bool ok = db_clock_us(n->db, &now, &err);
+
+    mutex_lock(&n->lock);
+    n->is_probing = false;
+    snprintf(n->trouble, sizeof(n->trouble), "%s%.240s", ok ? "" : "database: ", err.cause);
+    mutex_unlock(&n->lock);
+}
+
+/* Asks the database for a sign now and then. True: it is well, as far as is known. */
+static bool database_is_well(struct node *n, char *reason)
+{
+    int64_t now = clock_mono_us();
+    struct error err;
+
+    mutex_lock(&n->lock);
+    bool is_due = !n->is_probing && now - n->probed_at >= PROBE_US;
+    bool is_silent = n->is_probing && now - n->probed_at >= SILENCE_US;
+
+    if (is_due) {
+        n->is_probing = true;
+        n->probed_at = now;
+    }
+    bool is_well = n->trouble[0] == '\0' && !is_silent;
+
+    if (!is_well)
+        snprintf(reason, LIFECYCLE_REASON_MAX, "%s",
+                 is_silent ? "the database does not answer" : n->trouble);
+    mutex_unlock(&n->lock);
+    if (is_due && !pool_submit(n->shared.pool, probe, n, &err)) {
+        mutex_lock(&n->lock);
+        n->is_probing = false; /* the pool is full: next time */
+        mutex_unlock(&n->lock);
+    }
+    return is_well;
+}
+
 enum node_state node_poll(struct node *n)
 {
     char reason[LIFECYCLE_REASON_MAX] = "";
@@ -91,6 +135,8 @@ enum node_state node_poll(struct node *n)
         return before;
     s = n->role->observe(n, reason);
     n->was_active = n->was_active || s == NODE_ACTIVE;
+    if (!database_is_well(n, reason) && (s == NODE_ACTIVE || s == NODE_STANDBY))
+        s = NODE_DEGRADED;
     move(n, s, reason);
     mutex_lock(&n->lock);
     s = n->life.state;

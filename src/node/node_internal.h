@@ -51,7 +51,10 @@ struct node {
     int64_t started_at; /* clock_mono_us */
     bool was_active;    /* node_poll's */
     struct mutex lock;
-    struct lifecycle life; /* guarded by lock */
+    struct lifecycle life;              /* guarded by lock, as what follows */
+    bool is_probing;                    /* a probe of the database is under way */
+    int64_t probed_at;                  /* clock_mono_us: when the last one began */
+    char trouble[LIFECYCLE_REASON_MAX]; /* what it said; "" when the database answers */
 };
 
 /* TLS of a client as configured, or NULL. *out is storage for the answer. */

@@ -71,4 +71,10 @@ await "has alice2 '-> active'"
 kill -TERM "$pid_alice2"
 wait "$pid_alice2" || fail "exit status $? of a clean stop"
 
+# A database that goes away is said, and so is its return.
+postgres_stop immediate
+await "has a3 'active -> degraded: .*database' && has $standby '-> degraded'"
+postgres_start
+await "has a3 'degraded -> active' && has $standby 'degraded -> active'"
+
 ! grep -l -e "$pg_password" "$work"/*.log || fail "the password is in a log"
