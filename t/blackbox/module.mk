@@ -2,3 +2,5 @@
 EXTRA_DIST += t/blackbox/lockstep.py
 BLACKBOX_TESTS += t/blackbox/bad_requests.py
 EXTRA_DIST += t/blackbox/bad_requests.py
+BLACKBOX_TESTS += t/blackbox/participants.py
+EXTRA_DIST += t/blackbox/participants.py
