@@ -10,6 +10,7 @@
 #include "rpc/server.h"
 #include "sequencer/event_source.h"
 #include "sequencer/replica.h"
+#include "topology/topology.h"
 
 #define DELIVERY_THREADS 2
 #define SWEEP_US         500000
@@ -254,15 +255,20 @@ void delivery_wake(struct delivery *d, const struct outcome *o)
     mutex_unlock(&d->lock);
 }
 
-void delivery_disconnect(struct delivery *d, const char *member, const char *why)
+static void disconnect(struct delivery *d, const char *member, enum rpc_code code, const char *why)
 {
     struct reader *r;
 
     mutex_lock(&d->lock);
     HASH_FIND_STR(d->readers, member, r);
     for (struct subscription *s = r ? r->first : NULL; s; s = s->next_of_member)
-        close_with(s, RPC_UNAVAILABLE, why);
+        close_with(s, code, why);
     mutex_unlock(&d->lock);
+}
+
+void delivery_disconnect(struct delivery *d, const char *member, const char *why)
+{
+    disconnect(d, member, RPC_UNAVAILABLE, why);
 }
 
 void delivery_disconnect_all(struct delivery *d, const char *why)
@@ -373,14 +379,42 @@ static void sweep(struct delivery *d)
     }
 }
 
+/* Whose access the topology has taken away. Without the lock: the state's comes first. */
+static void sweep_inactive(struct delivery *d)
+{
+    struct member_list members = {0};
+    struct reader *r, *next;
+
+    mutex_lock(&d->lock);
+    HASH_ITER(hh, d->readers, r, next)
+    {
+        if (!member_list_add(&members, r->member, NULL))
+            break; /* the next sweep */
+    }
+    mutex_unlock(&d->lock);
+    for (size_t i = 0; i < members.n; i++) {
+        mutex_lock(&d->seq->state);
+        struct view now = replica_view(d->seq);
+        bool is_active = topology_member_active(d->seq->topo, now.ts, members.m[i], NULL);
+        mutex_unlock(&d->seq->state);
+        if (!is_active)
+            disconnect(d, members.m[i], RPC_PERMISSION_DENIED, "Member access was revoked.");
+    }
+    member_list_free(&members);
+}
+
 static void *run(void *ctx)
 {
     struct delivery *d = ctx;
 
     mutex_lock(&d->lock);
     for (;;) {
-        if (clock_mono_us() - d->swept_us > SWEEP_US)
+        if (clock_mono_us() - d->swept_us > SWEEP_US) {
             sweep(d);
+            mutex_unlock(&d->lock);
+            sweep_inactive(d);
+            mutex_lock(&d->lock);
+        }
         struct subscription *s = d->ready;
         if (!s) {
             if (d->is_stopping && d->n == 0)

@@ -17,6 +17,7 @@ libsequencer_la_SOURCES = \
 	%D%/member_store.c %D%/member_store.h \
 	%D%/node_store.c %D%/node_store.h \
 	%D%/outcome.c %D%/outcome.h \
+	%D%/rate.c %D%/rate.h \
 	%D%/refusal.c %D%/refusal.h \
 	%D%/replica.h \
 	%D%/sequencer.h %D%/sequencer_runner.c \
@@ -38,6 +39,10 @@ t_unit_test_sequencer_clock_LDADD = libsequencer.la libbase.la $(CMOCKA_LIBS)
 
 SEQUENCER_TEST_LIBS = libsequencer.la librpc.la libstorage.la $(LS_CORE_LIBS) $(OPENSSL_LIBS) \
 	$(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_sequencer_token
+t_unit_test_sequencer_token_SOURCES = t/unit/test_sequencer_token.c
+t_unit_test_sequencer_token_LDADD = $(SEQUENCER_TEST_LIBS)
 
 UNIT_TESTS += t/unit/test_sequencer_apply
 t_unit_test_sequencer_apply_SOURCES = t/unit/test_sequencer_apply.c t/unit/topology_world.h

@@ -12,6 +12,7 @@
 #include "sequencer/delivery_runner.h"
 #include "sequencer/index.h"
 #include "sequencer/member_store.h"
+#include "sequencer/rate.h"
 #include "sequencer/sequencer.h"
 #include "sequencer/synchronizer_store.h"
 #include "sequencer/tail_runner.h"
@@ -41,6 +42,7 @@ struct sequencer {
     struct topology *topo;
     struct apply apply;
     struct index *index;
+    struct rates *rates;
     int64_t safe_ts; /* everything up to here is applied */
     int online_nodes;
     uint64_t delivered, rejected, discarded, receipts;

@@ -211,6 +211,7 @@ static bool open_parts(struct sequencer *seq, struct error *err)
            pool_open("seq-query", QUERY_THREADS, WORK_QUEUE_MAX, &seq->query, err) &&
            members_open(seq->db, &seq->members, err) && delivery_open(seq, &seq->delivery, err) &&
            index_open(seq->cfg.window_bytes_max, &seq->index, err) &&
+           rates_open(&seq->rates, err) &&
            tailer_open(&seq->cfg, seq->db, seq->lg, &ev, &seq->tail, err) &&
            writer_open(&seq->cfg, seq->db, seq->lg, seq->tail, &seq->writer, err);
 }
@@ -258,6 +259,7 @@ void sequencer_close(struct sequencer *seq)
     members_close(seq->members);
     apply_close(&seq->apply);
     index_close(seq->index);
+    rates_close(seq->rates);
     topology_close(seq->topo);
     synchronizer_free(&seq->sync);
     logger_close(seq->lg);

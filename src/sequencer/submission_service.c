@@ -93,6 +93,19 @@ static bool check_sender_signature(struct send *s, struct refusal *r, struct err
                         bad.cause);
 }
 
+/* 5: the rate of confirmation requests, of which each online replica takes its share. State locked.
+ */
+static void check_rate(const struct send *s, const struct view *v, struct refusal *r)
+{
+    int nodes = s->seq->online_nodes > 1 ? s->seq->online_nodes : 1;
+
+    if (is_confirmation_request(s->s.sender, s->recipients, s->s.batch.n) &&
+        !rates_take(s->seq->rates, s->s.sender,
+                    view_confirmation_rate(v, s->s.sender) / (double)nodes, clock_mono_us()))
+        (void)refuse(r, REFUSE_SEQUENCER_OVERLOADED,
+                     "Sender %s has exceeded its rate of confirmation requests", s->s.sender);
+}
+
 /* 10: the time that is left. */
 static void check_time(const struct send *s, const struct view *v, struct refusal *r)
 {
@@ -125,6 +138,8 @@ static bool check_topology(struct send *s, struct refusal *r, struct error *err)
     if (r->id != REFUSAL_NONE)
         return true;
     check_time(s, &v, r);
+    if (r->id == REFUSAL_NONE)
+        check_rate(s, &v, r);
     if (r->id != REFUSAL_NONE)
         return true;
     if (s->s.rule.kind != AGGREGATION_NONE && member_is(s->s.sender, MEMBER_MEDIATOR)) {

@@ -190,6 +190,17 @@ static struct dynamic_parameters parameters(const struct view *v)
     return d;
 }
 
+double view_confirmation_rate(const struct view *v, const char *member)
+{
+    struct participant_attributes own;
+    uint32_t rate = parameters(v).confirmation_requests_max_rate;
+
+    if (topology_participant(v->topo, v->ts, member_uid(member), &own) &&
+        own.confirmation_requests_max_rate < rate)
+        rate = own.confirmation_requests_max_rate;
+    return rate;
+}
+
 int64_t view_aggregate_timeout_us(const struct view *v)
 {
     return parameters(v).sequencer_aggregate_submission_timeout_us;

@@ -50,6 +50,8 @@ size_t view_keys(const struct view *v, const char *member, unsigned usage, struc
                  size_t max);
 
 /* Dynamic parameters at ts, or their defaults. */
+/* Confirmation requests a second that a participant may send, over all replicas. */
+double view_confirmation_rate(const struct view *v, const char *member);
 int64_t view_aggregate_timeout_us(const struct view *v);
 size_t view_max_request_size(const struct view *v);
 bool view_has_traffic_control(const struct view *v);
