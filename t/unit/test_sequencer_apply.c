@@ -431,8 +431,9 @@ static void make_log(void)
             d.to[0] = d.to[1] = "SOD::";
         d.max = max;
         entries[i] = draft_payload(&d);
-        if (random_below(5) == 0) /* one byte is another; the format byte stays */
-            entries[i].data[1 + random_below(entries[i].len - 1)] ^=
+        if (random_below(5) ==
+            0) /* one byte of what was sent is another: our own frame is 10 bytes */
+            entries[i].data[10 + random_below(entries[i].len - 10)] ^=
                 (uint8_t)(1 + random_below(255));
         stamps[i] = (w.now += 2 + (int64_t)random_below(1000));
     }
