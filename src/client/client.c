@@ -197,6 +197,8 @@ void client_set_state(struct client *c, enum client_state_kind kind, const char 
     struct client_state s = {
         .kind = kind, .since_at = clock_now_us(), .outage_us = outage_us, .code = code};
 
+    if (kind == CLIENT_DISCONNECTED)
+        s.since_at -= outage_us;
     snprintf(s.endpoint, sizeof(s.endpoint), "%s", endpoint);
     snprintf(s.reason, sizeof(s.reason), "%.250s", reason);
     mutex_lock(&c->m);
@@ -208,8 +210,11 @@ void client_set_state(struct client *c, enum client_state_kind kind, const char 
     c->is_failed = kind == CLIENT_FAILED;
     cond_broadcast(&c->changed);
     mutex_unlock(&c->m);
-    if (kind == CLIENT_CONNECTED)
-        log_info(c->lg, "subscribed at %s%s", endpoint, outage_us ? " again" : "");
+    if (kind == CLIENT_CONNECTED && outage_us)
+        log_info(c->lg, "subscribed at %s, again after %lld ms", endpoint,
+                 (long long)(outage_us / US_PER_MS));
+    else if (kind == CLIENT_CONNECTED)
+        log_info(c->lg, "subscribed at %s", endpoint);
     if (c->cb.state)
         c->cb.state(c->cb.ctx, &s);
 }

@@ -54,7 +54,8 @@ struct client_state {
     enum client_state_kind kind;
     int64_t since_at;
     /* CONNECTED: the endpoint of the subscription, and how long there was none before it (0: the
-     * first). else: the endpoint that was lost, "" for none. */
+     * first). Else the endpoint that was lost ("": none), and how long it had been silent by then.
+     */
     char endpoint[CLIENT_URL_MAX];
     int64_t outage_us;
     enum error_code code; /* of the loss; ERR_FORK, ... */

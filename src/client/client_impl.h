@@ -37,6 +37,7 @@ struct endpoint {
     uint64_t token_serial;
     int64_t token_renew_at; /* monotonic */
     bool must_recheck;      /* somebody met an error: probe now */
+    int64_t seen_at;        /* monotonic; when it last answered a probe */
 };
 
 /* A blocking call that runs. */

@@ -106,6 +106,7 @@ static bool keep_waiting(struct endpoint *e, bool *is_login)
     struct client *c = e->c;
 
     mutex_lock(&c->m);
+    e->seen_at = clock_mono_us();
     if (e->rpc == RPC_READY && !needs_login(c, e) && e->health != CLIENT_ENDPOINT_OK) {
         e->health = CLIENT_ENDPOINT_OK;
         e->reason[0] = '\0';

@@ -153,7 +153,7 @@ static enum sub_end read_stream(struct sub *s, struct stream *st)
         } else {
             struct client *c = s->c;
             mutex_lock(&c->m);
-            error_set(&s->err, ERR_CONNECTION, NULL, "%.300s",
+            error_set(&s->err, s->e->code ? s->e->code : ERR_CONNECTION, NULL, "%.300s",
                       s->e->reason[0] ? s->e->reason : "the endpoint is lost");
             mutex_unlock(&c->m);
         }
@@ -189,12 +189,20 @@ static enum sub_end subscribe_once(struct sub *s)
     return how;
 }
 
+/* A hung endpoint is noticed late: it is lost since it last answered. */
 static void set_lost(struct sub *s)
 {
-    if (s->is_connected || !s->lost_at) {
-        s->lost_at = clock_mono_us();
-        client_set_state(s->c, CLIENT_DISCONNECTED, s->e->url, 0, s->err.code, s->err.cause);
-    }
+    struct client *c = s->c;
+    int64_t now = clock_mono_us(), since = now;
+
+    if (!s->is_connected && s->lost_at)
+        return;
+    mutex_lock(&c->m);
+    if (s->err.code == ERR_TIMEOUT && s->e->seen_at)
+        since = s->e->seen_at;
+    mutex_unlock(&c->m);
+    s->lost_at = since;
+    client_set_state(c, CLIENT_DISCONNECTED, s->e->url, now - since, s->err.code, s->err.cause);
 }
 
 /* Before the same endpoint is tried again after a failure, some time passes; another is tried at
