@@ -87,7 +87,7 @@ static bool add_private(struct keyring *keys, const struct pem_block *b, struct 
 {
     static const int specs[] = {SIGNING_ED25519, SIGNING_P256, SIGNING_P384, SIGNING_SECP256K1};
     struct private_key *k = NULL;
-    unsigned usages;
+    unsigned usages = 0;
     bool ok = false;
 
     if (!usage_mask(b->usage, &usages, err))

@@ -24,7 +24,7 @@ static void set_state(struct guard *g, enum node_state s, const char *reason)
 {
     mutex_lock(&g->m);
     g->state = s;
-    snprintf(g->reason, sizeof(g->reason), "%s", reason);
+    snprintf(g->reason, sizeof(g->reason), "%.*s", LIFECYCLE_REASON_MAX - 1, reason);
     mutex_unlock(&g->m);
 }
 
