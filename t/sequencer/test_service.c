@@ -484,6 +484,20 @@ static void the_sixth_subscription_closes_the_oldest(void **state)
     two_close(&t);
 }
 
+static bool is_serving(struct rig *r)
+{
+    Health__HealthCheckRequest check = HEALTH__HEALTH_CHECK_REQUEST__INIT;
+
+    check.service = text("sequencer-health-check-service");
+    Health__HealthCheckResponse *health =
+        result_message(call_plain(r, 0, "/grpc.health.v1.Health/Check", NULL, &check),
+                       &health__health_check_response__descriptor);
+    bool yes = health->status == HEALTH__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+
+    wire_message_free(health);
+    return yes;
+}
+
 static void the_connect_service_says_who_we_are(void **state)
 {
     Seq__SequencerConnect__HandshakeRequest hello = SEQ__SEQUENCER_CONNECT__HANDSHAKE_REQUEST__INIT;
@@ -529,13 +543,7 @@ static void the_connect_service_says_who_we_are(void **state)
         &connection__get_api_info_response__descriptor);
     assert_string_equal(api->name, "sequencer-public-api");
     wire_message_free(api);
-    Health__HealthCheckRequest check = HEALTH__HEALTH_CHECK_REQUEST__INIT;
-    check.service = text("sequencer-health-check-service");
-    Health__HealthCheckResponse *health =
-        result_message(call_plain(&r, 0, "/grpc.health.v1.Health/Check", NULL, &check),
-                       &health__health_check_response__descriptor);
-    assert_int_equal(health->status, HEALTH_SERVING);
-    wire_message_free(health);
+    await(is_serving(&r));
     no = call_plain(&r, 0, "SequencerConnectService/VerifyActive", "nonsense",
                     &(Seq__SequencerConnect__VerifyActiveRequest)
                         SEQ__SEQUENCER_CONNECT__VERIFY_ACTIVE_REQUEST__INIT);
