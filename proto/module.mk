@@ -41,7 +41,7 @@ nodist_libproto_la_SOURCES = \
 libproto_la_CFLAGS = -std=gnu11 -O2 -fdata-sections -ffunction-sections $(PROTOBUF_C_CFLAGS)
 libproto_la_LIBADD = $(PROTOBUF_C_LIBS)
 BUILT_SOURCES += gen/stamp
-CLEANFILES += gen/stamp $(nodist_libproto_la_SOURCES) $(nodist_libproto_la_SOURCES:.c=.h)
+CLEANFILES += $(PROTOS:%=gen/in/%.proto) gen/stamp $(nodist_libproto_la_SOURCES) $(nodist_libproto_la_SOURCES:.c=.h)
 
 $(nodist_libproto_la_SOURCES): gen/stamp
 	@test -f $@ || { rm -f gen/stamp; $(MAKE) $(AM_MAKEFLAGS) gen/stamp; }
