@@ -3,22 +3,26 @@
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
 
-# need_packages WORD...: makes sure that the packages of these words of .ci/packages are there.
+# need_packages WORD...: makes sure that the packages of these words of .ci/packages are there. Where no
+# dpkg is, configure says what is missing.
 need_packages() {
   local want missing="" p log="$top/build/apt.log"
+  command -v dpkg-query >/dev/null || return 0
   want=$(for w in "$@"; do sed -n "s/^$w //p" "$top/.ci/packages"; done)
   for p in $want; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
   done
   [ -z "$missing" ] && return 0
   if [ "$(id -u)" != 0 ]; then
-    die "packages are missing; run: sudo apt-get install -y --no-install-recommends$missing"
+    die "packages are missing. Run this, then ${0##*/} again:
+sudo apt-get install -y --no-install-recommends$missing"
   fi
   say "installing:$missing"
+  mkdir -p "$top/build"
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086
   { apt-get update -q && apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1 ||
-    die "apt-get failed, see build/apt.log"
+    { tail -5 "$log" >&2; die "apt-get failed, see build/apt.log"; }
 }
 
 # bootstrap_tree: configure and Makefile.in, when the checkout has none or one of their sources is newer.

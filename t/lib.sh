@@ -3,7 +3,7 @@
 # Tests await conditions; they never sleep for a time.
 set -eu
 : "${srcdir:=.}" "${builddir:=.}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-test.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/tmp}/${work_name:-lockstep-test}.XXXXXX")
 chmod 711 "$work"
 pg_running=
 cleanup_hooks=
@@ -36,12 +36,14 @@ await() {
     done
 }
 
-# free_port: a TCP port of 127.0.0.1 that nobody listens on now.
+# port_in_use PORT: somebody listens there on 127.0.0.1.
+port_in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# free_port: a TCP port of 127.0.0.1 that nobody listens on now, and that this test was not given yet.
 free_port() {
     local p
     while :; do
         p=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null; then echo "$p"; return; fi
+        if ! port_in_use "$p" && mkdir "$work/port.$p" 2>/dev/null; then echo "$p"; return; fi
     done
 }
 
@@ -101,11 +103,18 @@ postgres_start() {
     export LS_TEST_PG_SERVER LS_TEST_PG_PORT LS_TEST_PG_DATABASE LS_TEST_PG_USER LS_TEST_PG_PASSWORD
 }
 
-# postgres_stop [fast|immediate]; postgres_kill: kill -9 of the whole server.
+# postgres_stop [fast|immediate]: stops it. postgres_start starts it again.
 postgres_stop() {
     as_server "$pg_bin/pg_ctl" -D "$pg_dir/data" -w -m "${1:-fast}" stop > "$work/pg_ctl.log" 2>&1 || :
     pg_running=
 }
+# postgres_stop_command: what a person runs, by /bin/sh, to stop the cluster.
+postgres_stop_command() {
+    local as=
+    [ "$(id -u)" != 0 ] || as="cd / && runuser -u $(stat -c %U "$pg_dir") -- "
+    echo "$as'$pg_bin/pg_ctl' -D '$pg_dir/data' -w -m fast stop >/dev/null"
+}
+# postgres_kill: kill -9 of the whole server.
 postgres_kill() {
     local pid
     pid=$(as_server head -n1 "$pg_dir/data/postmaster.pid")

@@ -5,5 +5,6 @@ EXTRA_DIST += t/blackbox/bad_requests.py
 BLACKBOX_TESTS += t/blackbox/participants.py
 EXTRA_DIST += t/blackbox/participants.py
 # Tests of the whole: what is installed, the two commands of the root.
-BLACKBOX_TESTS += %D%/install.sh
-EXTRA_DIST += %D%/install.sh
+WHOLE_TESTS = %D%/install.sh %D%/quickstart.sh %D%/quickstart-postgres.sh
+BLACKBOX_TESTS += $(WHOLE_TESTS)
+EXTRA_DIST += $(WHOLE_TESTS)
