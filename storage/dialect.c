@@ -32,6 +32,8 @@ static const char *advice_config(enum dialect d, const struct diag *g)
         return "allow this host and user in the server's pg_hba.conf";
     if (strstr(g->text, "does not exist"))
         return "create the database, or correct its name";
+    if (strstr(g->text, "Data source name not found"))
+        return "describe the data source in odbc.ini, or write driver and server, or file, instead";
     if (strncmp(g->state, "IM", 2) == 0 || strstr(g->text, "open lib"))
         return "install the ODBC driver, or give its path in storage.driver";
     return d == DIALECT_SQLITE ? "check the path, its folder, its owner and its rights" : NULL;

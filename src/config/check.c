@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+
 #include "config/options.h"
 #include "config/report.h"
 #include "config/value.h"
@@ -44,31 +46,43 @@ static bool is_set(const struct config_node *n, const char *key)
     return option_place(n, key).line > 0;
 }
 
+/* What a data source of odbc.ini brings is not said again. */
+static void check_dsn(struct check *k, const struct config_node *n)
+{
+    static const char *const parts[] = {"storage.file", "storage.driver", "storage.server",
+                                        "storage.port", "storage.database"};
+
+    if (strpbrk(n->storage.dsn, ";{}[]()=") != NULL)
+        complain(k, n, "storage.dsn",
+                 "not a name of odbc.ini; write the name alone, and user, password and options as "
+                 "keys of their own");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (is_set(n, parts[i]))
+            complain(k, n, parts[i], "contradicts storage.dsn, which brings it; remove one");
+}
+
 static void check_storage_sqlite(struct check *k, const struct config_node *n)
 {
     static const char *const others[] = {"storage.server", "storage.port", "storage.database",
-                                         "storage.schema", "storage.user", "storage.password",
-                                         "storage.dsn"};
+                                         "storage.schema", "storage.user", "storage.password"};
 
-    if (n->storage.file == NULL)
+    if (n->storage.dsn == NULL && n->storage.file == NULL)
         complain(k, n, "storage.file", "missing; sqlite needs the path of its database file");
+    if (n->storage.dsn != NULL && n->kind == CONFIG_Y && n->mediator == CONFIG_MEDIATOR_EMBEDDED)
+        complain(k, n, "storage.dsn",
+                 "the embedded mediator has a file of its own beside this one's; write "
+                 "storage.file, or mediator: external");
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (is_set(n, others[i]))
+        if (is_set(n, others[i]) && (i > 2 || n->storage.dsn == NULL))
             complain(k, n, others[i], "has no meaning with sqlite; remove it");
 }
 
 static void check_storage_server(struct check *k, const struct config_node *n)
 {
-    static const char *const parts[] = {"storage.driver", "storage.server", "storage.port",
-                                        "storage.database"};
-
-    if (is_set(n, "storage.file"))
-        complain(k, n, "storage.file", "is for sqlite only; remove it");
-    for (size_t i = 0; n->storage.dsn != NULL && i < sizeof(parts) / sizeof(parts[0]); i++)
-        if (is_set(n, parts[i]))
-            complain(k, n, parts[i], "contradicts storage.dsn, which brings it; remove one");
     if (n->storage.dsn != NULL)
         return;
+    if (is_set(n, "storage.file"))
+        complain(k, n, "storage.file", "is for sqlite only; remove it");
     if (n->storage.server == NULL)
         complain(k, n, "storage.server", "missing; write the host, or storage.dsn");
     if (n->storage.database == NULL)
@@ -83,6 +97,8 @@ static void check_storage(struct check *k, struct config_node *n)
     }
     if (is_bad(n, "storage.type"))
         return;
+    if (n->storage.dsn != NULL)
+        check_dsn(k, n);
     if (n->storage.type == CONFIG_ORACLE)
         complain(k, n, "storage.type", "oracle is not in this release; write sqlite or postgresql");
     else if (n->storage.type == CONFIG_SQLITE)
@@ -93,10 +109,14 @@ static void check_storage(struct check *k, struct config_node *n)
         n->is_migrating = n->storage.type == CONFIG_SQLITE || k->c->is_migrating;
 }
 
+/* A name is none but localhost: 127.example.org is somewhere else. */
 static bool is_loopback(const char *address)
 {
-    return strncmp(address, "127.", 4) == 0 || strcmp(address, "localhost") == 0 ||
-           strcmp(address, "::1") == 0;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET, address, &four) == 1)
+        return strncmp(address, "127.", 4) == 0;
+    return strcmp(address, "localhost") == 0 || strcmp(address, "::1") == 0;
 }
 
 static void check_api(struct check *k, const struct config_node *n, const char *name,

@@ -48,7 +48,7 @@
     X(kinds, "storage.driver", STRING, storage.driver, 0, 0, NULL, NULL,                           \
       "ODBC driver: its file, or its name in odbcinst.ini; unset finds the engine's usual one")    \
     X(kinds, "storage.dsn", STRING, storage.dsn, 0, 0, NULL, NULL,                                 \
-      "name of a data source in odbc.ini, in place of driver, server, port and database")          \
+      "name of a data source in odbc.ini, in place of driver, file, server, port and database")          \
     X(kinds, "storage.server", STRING, storage.server, 0, 0, NULL, NULL,                           \
       "host, several hosts separated by commas, or the folder of a Unix socket")                   \
     X(kinds, "storage.port", INT, storage.port, 1, 65535, NULL, NULL,                              \

@@ -8,3 +8,5 @@ EXTRA_DIST += t/blackbox/participants.py
 WHOLE_TESTS = %D%/install.sh %D%/quickstart.sh %D%/quickstart-postgres.sh
 BLACKBOX_TESTS += $(WHOLE_TESTS)
 EXTRA_DIST += $(WHOLE_TESTS)
+BLACKBOX_TESTS += t/blackbox/dsn.sh
+EXTRA_DIST += t/blackbox/dsn.sh

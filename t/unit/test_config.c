@@ -252,6 +252,14 @@ static void what_is_missing_or_contradicts_is_said(void **state)
     expect("sequencers: {s: {storage: {type: postgresql}}}\n", "storage.server: missing");
     expect("sequencers: {s: {storage: {type: postgresql, dsn: d, server: h}}}\n",
            "contradicts storage.dsn");
+    expect("participants: {p: {storage: {type: sqlite, dsn: d, file: f}}}\n",
+           "storage.file: contradicts storage.dsn");
+    expect("participants: {p: {storage: {type: postgresql, dsn: d;PWD=hunter2}}}\n",
+           "storage.dsn: not a name of odbc.ini; write the name alone");
+    expect("synchronizer: {s: {storage: {type: sqlite, dsn: d}}}\n",
+           "storage.dsn: the embedded mediator has a file of its own");
+    expect("mediators: {m: {admin-api: {port: 1, address: 127.example.org}}}\n",
+           "127.example.org is no loopback address");
     expect("sequencers: {s: {storage: {type: oracle}}}\n", "oracle is not in this release");
     expect(SEQ "    high-availability: {enabled: true}\n", "sqlite is for one process");
     expect(SEQ "participants: {p: {api: {port: 5001}}}\n",
