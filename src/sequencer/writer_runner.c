@@ -590,8 +590,10 @@ static void *run(void *ctx)
 bool writer_start(struct writer *w, int64_t start_ts, struct error *err)
 {
     w->start_ts = start_ts;
-    w->note = start_ts;
-    w->is_stopping = false;
+    mutex_lock(&w->lock); /* the tailer runs already */
+    if (start_ts > w->note)
+        w->note = start_ts;
+    mutex_unlock(&w->lock);
     return thread_start(&w->thread, "seq-writer", run, w, err);
 }
 

@@ -39,7 +39,7 @@ void replica_db_config(const struct rig *r, struct db_config *cfg, char *buf, si
     }
 }
 
-static struct db *open_db(const struct rig *r)
+struct db *rig_db(const struct rig *r)
 {
     struct db_config cfg;
     struct error e;
@@ -84,7 +84,7 @@ void replica_open(struct rig *r, int i, void (*tune)(struct sequencer_config *cf
     cfg.name = "seq";
     cfg.uid = r->world.sequencer.uid;
     (tune ? tune : tune_default)(&cfg);
-    p->db = open_db(r);
+    p->db = rig_db(r);
     must(sequencer_open(&cfg, p->db, r->world.sequencer.keys, r->lg, &p->seq, &e), &e);
     must(rpc_server_open(r->loop, &server, r->lg, &p->server, &e), &e);
     must(health_open(&p->health, &e), &e);

@@ -49,7 +49,8 @@ struct rig {
 
 /* An initialised sequencer without replicas. */
 void rig_open(struct rig *r);
-void rig_close(struct rig *r); /* stops replicas that run */
+struct db *rig_db(const struct rig *r); /* one more connection pool; the caller closes it */
+void rig_close(struct rig *r);          /* stops replicas that run */
 /* The database of the rig's replicas; buf holds what cfg borrows. */
 void replica_db_config(const struct rig *r, struct db_config *cfg, char *buf, size_t size);
 void replica_open(struct rig *r, int i, void (*tune)(struct sequencer_config *cfg));
