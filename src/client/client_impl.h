@@ -138,6 +138,7 @@ MUST_CHECK bool endpoint_open(struct client *c, struct endpoint *e, const char *
 MUST_CHECK bool endpoint_start(struct endpoint *e, struct error *err);
 /* The next usable endpoint in turn, not `not` unless it is the only one; NULL: none now. */
 struct endpoint *endpoint_pick(struct client *c, const struct endpoint *not_this) REQUIRES(c->m);
+bool endpoint_is_ready(struct client *c) REQUIRES(c->m); /* endpoint_pick would find one */
 /* A call at e ended with this: draws conclusions for its health and its token. */
 void endpoint_judge(struct endpoint *e, const struct call_reply *r, uint64_t token_serial);
 /* Marks and wakes whoever waits. health: DOWN or FATAL. */

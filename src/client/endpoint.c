@@ -179,6 +179,20 @@ bool endpoint_start(struct endpoint *e, struct error *err)
     return thread_start(&e->keeper, "ls-endpoint", keeper_main, e, err);
 }
 
+static bool is_ready(const struct client *c, const struct endpoint *e)
+{
+    return e->health == CLIENT_ENDPOINT_OK && (!c->wants_login || e->token_len);
+}
+
+bool endpoint_is_ready(struct client *c)
+{
+    for (size_t i = 0; i < c->n_endpoints; i++) {
+        if (is_ready(c, &c->endpoints[i]))
+            return true;
+    }
+    return false;
+}
+
 struct endpoint *endpoint_pick(struct client *c, const struct endpoint *not_this)
 {
     struct endpoint *second = NULL;
@@ -187,7 +201,7 @@ struct endpoint *endpoint_pick(struct client *c, const struct endpoint *not_this
         size_t at = (c->next_endpoint + i) % c->n_endpoints;
         struct endpoint *e = &c->endpoints[at];
 
-        if (e->health != CLIENT_ENDPOINT_OK || (c->wants_login && !e->token_len))
+        if (!is_ready(c, e))
             continue;
         if (e == not_this) {
             second = e;

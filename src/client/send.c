@@ -26,6 +26,7 @@
 
 #define SENDS_MAX         10000
 #define REPEAT_TIMEOUT_US (2 * US_PER_S)
+#define NO_ENDPOINT_US    US_PER_S /* how often the time of a send that waits for one is looked at */
 #define PROOF_WAIT_US     (10 * US_PER_S)
 #define PROOF_RETRY_US    (200 * US_PER_MS)
 
@@ -46,6 +47,7 @@ struct open_send {
     struct endpoint *tried;
     struct backoff backoff;
     int64_t retry_at;
+    bool wants_endpoint; /* there was none: due as soon as there is one */
 };
 
 /* One try. */
@@ -381,8 +383,12 @@ static void retry_one(struct client *c, struct open_send *s) REQUIRES(c->m)
         error_set(&err, ERR_TIMEOUT, NULL, "no sequencer took it in time");
         give_up(c, s, "", s->tried, &err);
     } else if (!e) {
-        queue_retry(c, s);
+        s->wants_endpoint = true;
+        s->retry_at = clock_mono_us() + NO_ENDPOINT_US;
+        s->refs++;
+        DL_APPEND(c->retries, s);
     } else {
+        s->wants_endpoint = false;
         s->refs++;
         mutex_unlock(&c->m);
         bool ok = try_at(s, e, &err);

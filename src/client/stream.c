@@ -27,6 +27,7 @@ struct stream {
     struct inbox_item *head, *tail;
     size_t n, bytes;
     bool wants_next; /* a pull was held back */
+    bool is_lost;    /* a message did not fit into memory: what follows must not be read */
     bool is_ended;
     struct call_reply end;
 };
@@ -49,10 +50,8 @@ static void on_message(void *ctx, struct bytes message)
         is_lost = !buffer_ok(&i->message, NULL);
     }
     mutex_lock(&c->m);
-    if (is_lost) {
-        /* without memory the message is not dropped silently: the stream ends here */
-        if (s->st)
-            rpc_stream_cancel(s->st);
+    if (is_lost || s->is_lost) {
+        s->is_lost = true;
     } else {
         if (s->head)
             s->tail->next = i;
@@ -165,7 +164,7 @@ enum stream_take stream_take(struct stream *s, int64_t deadline_us, struct buffe
 
     mutex_lock(&c->m);
     while (!s->head && !s->is_ended) {
-        if (c->is_stopping || s->e->health != CLIENT_ENDPOINT_OK) {
+        if (c->is_stopping || s->is_lost || s->e->health != CLIENT_ENDPOINT_OK) {
             took = STREAM_INTERRUPTED;
             break;
         }

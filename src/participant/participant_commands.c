@@ -35,6 +35,7 @@ bool command_add(struct participant *p, struct command *c, struct error *err)
     HASH_ADD(by_id, p->by_id, id, strlen(c->id), c);
     HASH_ADD(by_message, p->by_message, message_id, strlen(c->message_id), c);
     p->n_commands++;
+    p->command_bytes += c->request.len;
     if (c->max_ts < p->earliest_due)
         p->earliest_due = c->max_ts;
     return true;
@@ -46,6 +47,7 @@ static void command_drop(struct participant *p, struct command *c)
     HASH_DELETE(by_id, p->by_id, c);
     HASH_DELETE(by_message, p->by_message, c);
     p->n_commands--;
+    p->command_bytes -= c->request.len;
     command_free(c);
 }
 
@@ -122,6 +124,7 @@ bool command_sequenced(struct participant *p, struct command *c, int64_t ts, str
     snprintf(change->command_id, sizeof(change->command_id), "%s", c->id);
     c->state = COMMAND_SEQUENCED;
     c->request_ts = ts;
+    p->command_bytes -= c->request.len;
     buffer_free(&c->request);
     commit_queue(p, change);
     /* Who still waits for the answer of a sequencer need not: rpc_call_reply does not block. */
@@ -469,8 +472,9 @@ static bool check_state(struct participant *p, struct error *err)
     if (p->is_stopping || p->is_failed || !p->topology || !p->client)
         return error_set(err, ERR_UNAVAILABLE, NULL, "not connected: %s, %.200s",
                          participant_state_text(p->state), p->reason);
-    if (p->n_commands >= p->max_in_flight)
-        return error_set(err, ERR_OVERLOADED, NULL, "%u commands are in flight", p->max_in_flight);
+    if (p->n_commands >= p->max_in_flight || p->command_bytes >= COMMAND_BYTES)
+        return error_set(err, ERR_OVERLOADED, NULL, "%zu commands with %zu bytes are in flight",
+                         p->n_commands, p->command_bytes);
     return true;
 }
 

@@ -9,8 +9,9 @@
 #include "client/backoff.h"
 #include "participant/participant_impl.h"
 
-#define CHANGES_MAX 2000 /* queued; more and the stream is not read on */
-#define BATCH_MAX   500  /* in one transaction */
+#define CHANGES_MAX 2000               /* queued; more and the stream is not read on */
+#define BATCH_MAX   500                /* in one transaction */
+#define BYTES_MAX   ((size_t)64 << 20) /* of queued bodies */
 
 struct change *change_new(enum change_kind kind, int64_t ts, struct error *err)
 {
@@ -43,12 +44,14 @@ void commit_queue(struct participant *p, struct change *c)
         p->head = c;
     p->tail = c;
     p->n_changes++;
+    p->change_bytes += c->body.len + c->extra.len;
     cond_broadcast(&p->commit_changed);
 }
 
 bool commit_wait_room(struct participant *p)
 {
-    while (p->n_changes >= CHANGES_MAX && !p->is_stopping && !p->is_failed)
+    while ((p->n_changes >= CHANGES_MAX || p->change_bytes >= BYTES_MAX) && !p->is_stopping &&
+           !p->is_failed)
         cond_wait(&p->commit_changed, &p->m);
     return !p->is_stopping && !p->is_failed;
 }
@@ -92,6 +95,8 @@ static struct change *take_batch(struct participant *p, struct position *to)
         p->tail = NULL;
     last->next = NULL;
     p->n_changes -= n_taken;
+    for (struct change *c = list; c; c = c->next)
+        p->change_bytes -= c->body.len + c->extra.len;
     to->commit_no = p->committed.commit_no + 1;
     return list;
 }

@@ -34,6 +34,7 @@
 #define MESSAGE_ID_SIZE 80
 #define PAYLOAD_MAX     ((size_t)8 << 20)
 #define INFORMEES_MAX   1000
+#define COMMAND_BYTES   ((size_t)256 << 20) /* of all requests that are not sequenced yet */
 #define OUTAGES_MAX     16
 #define RECENT_MAX      256
 
@@ -158,7 +159,7 @@ struct participant {
     struct topology *topology;
     size_t next_group; /* round robin over mediator groups */
     struct command *by_id, *by_message;
-    size_t n_commands;
+    size_t n_commands, command_bytes;
     struct pending *pending;
     int64_t last_event_ts;   /* processed in memory */
     int64_t last_event_mono; /* when */
@@ -166,7 +167,7 @@ struct participant {
     int64_t earliest_due;    /* no pending request or command has a smaller deadline */
 
     struct change *head, *tail; /* to commit */
-    size_t n_changes;
+    size_t n_changes, change_bytes;
     bool is_committing;
     struct position committed;
     int64_t acked_ts; /* of the house thread */

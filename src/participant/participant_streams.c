@@ -9,9 +9,11 @@
 #include "rpc/server.h"
 #include "wire/precheck.h"
 
-#define SERVICE     "/lockstep.participant.v1.ParticipantService/"
-#define STREAMS_MAX 1000
-#define PAGE        100
+#define SERVICE      "/lockstep.participant.v1.ParticipantService/"
+#define STREAMS_MAX  1000
+#define PAGE         100
+#define PAGE_BYTES   ((size_t)1 << 20)  /* then a page ends, behind at least one outcome */
+#define RECENT_BYTES ((size_t)64 << 10) /* a larger outcome is read from the database */
 
 struct paged {
     int64_t id;
@@ -27,7 +29,8 @@ struct api_stream {
     bool is_writing, is_cancelled;
     /* of the stream thread: outcomes read ahead */
     struct paged page[PAGE];
-    size_t n_page, at_page;
+    size_t n_page, at_page, page_bytes;
+    bool is_page_full;
 };
 
 static void on_written(void *ctx, bool ok)
@@ -57,7 +60,8 @@ static void clear_page(struct api_stream *s)
 {
     for (size_t i = 0; i < s->n_page; i++)
         buffer_free(&s->page[i].body);
-    s->n_page = s->at_page = 0;
+    s->n_page = s->at_page = s->page_bytes = 0;
+    s->is_page_full = false;
 }
 
 static void on_done(void *ctx)
@@ -136,8 +140,12 @@ void streams_publish(struct participant *p, int64_t outcome_id, struct bytes bod
     size_t at = (size_t)(outcome_id % RECENT_MAX);
 
     buffer_clear(&p->recent[at]);
+    p->recent_id[at] = 0;
+    if (body.len > RECENT_BYTES)
+        return;
     buffer_append_bytes(&p->recent[at], body);
-    p->recent_id[at] = buffer_ok(&p->recent[at], NULL) ? outcome_id : 0;
+    if (buffer_ok(&p->recent[at], NULL))
+        p->recent_id[at] = outcome_id;
 }
 
 /* --- the thread --- */
@@ -147,6 +155,10 @@ static bool on_page(void *ctx, int64_t id, struct bytes body, struct error *err)
     struct api_stream *s = ctx;
     struct paged *g = &s->page[s->n_page];
 
+    s->is_page_full = s->n_page && s->page_bytes + body.len > PAGE_BYTES;
+    if (s->is_page_full)
+        return error_set(err, ERR_LIMIT, NULL, "the page is full");
+    s->page_bytes += body.len;
     buffer_append_bytes(&g->body, body);
     if (!buffer_ok(&g->body, err))
         return false;
@@ -173,7 +185,7 @@ static bool next_outcome(struct participant *p, struct api_stream *s, int64_t *i
         *id = s->last + 1;
         if (is_recent)
             return buffer_ok(out, NULL);
-        if (!store_outcomes(p, s->last, PAGE, on_page, s, &err)) {
+        if (!store_outcomes(p, s->last, PAGE, on_page, s, &err) && !s->is_page_full) {
             logger_error(p->lg, LOG_WARN, &err, "outcomes cannot be read");
             clear_page(s);
             return false;
