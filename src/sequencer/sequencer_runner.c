@@ -90,8 +90,10 @@ static bool on_entry(void *ctx, const struct entry *e, struct error *err)
 
     mutex_lock(&seq->state);
     bool ok = apply_entry(&seq->apply, e, &o, err) && index_add(seq->index, o, err);
-    if (ok)
+    if (ok) {
         count(seq, o);
+        seq->safe_ts = e->ts; /* below the frontier, and nothing comes before it any more */
+    }
     mutex_unlock(&seq->state);
     if (ok && o->why)
         logger_write(seq->lg, o->is_alarm ? LOG_WARN : LOG_INFO,
@@ -144,10 +146,11 @@ static void on_advanced(void *ctx, int64_t safe_ts, int nodes)
     int64_t applied_ts;
 
     mutex_lock(&seq->state);
-    seq->safe_ts = safe_ts;
+    if (safe_ts > seq->safe_ts)
+        seq->safe_ts = safe_ts;
     seq->online_nodes = nodes;
-    if (topology_sequenced_until(seq->topo) < safe_ts)
-        topology_observe(seq->topo, safe_ts);
+    if (topology_sequenced_until(seq->topo) < seq->safe_ts)
+        topology_observe(seq->topo, seq->safe_ts);
     if (!seq->is_caught_up)
         log_info(seq->lg, "log replayed up to %lld", (long long)seq->apply.applied_ts);
     seq->is_caught_up = true;

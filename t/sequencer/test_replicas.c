@@ -6,6 +6,8 @@
  */
 #include "t/sequencer/harness.h"
 
+#include "t/only.h"
+
 #include "base/thread.h"
 #include "sequencer/node_store.h"
 #include "wire/messages.h"
@@ -390,6 +392,63 @@ static void a_clean_stop_delays_nobody(void **state)
     pair_close(&p);
 }
 
+/* While the script beside this breaks every connection of the database again and again: what was
+ * answered OK is in the order once, what was answered UNAVAILABLE never, whatever happened to the
+ * answer of the commit. */
+static void answers_tell_the_truth_while_connections_break(void **state)
+{
+    enum { SENDS = 400 };
+    static bool ok[SENDS], refused[SENDS];
+    static int seen[SENDS];
+    struct pair p;
+    int n_ok = 0;
+
+    (void)state;
+    if (!getenv("LS_TEST_BREAKS"))
+        skip();
+    pair_open(&p);
+    for (int i = 0; i < SENDS; i++) {
+        char content[16];
+        snprintf(content, sizeof(content), "n%d", i);
+        struct rpc_result *r = letter_send(
+            i % 2 ? &p.a1 : &p.a0,
+            &(struct letter){.message_id = "m", .content = content, .recipients = {p.bob.member}});
+        ok[i] = r->code == RPC_OK;
+        refused[i] = r->code == RPC_UNAVAILABLE;
+        if (!ok[i] && !refused[i])
+            fail_msg("%d: %s %s", i, rpc_code_text(r->code), r->message);
+        n_ok += ok[i];
+        rpc_result_free(r);
+    }
+    struct letter last = {.message_id = "m", .content = "end", .recipients = {p.bob.member}};
+    await(is_sent(&p.a0, &last));
+    struct feed *f = feed_open(&p.b1, NULL);
+    for (bool end = false; !end;) {
+        struct event e = feed_next(f);
+        struct batch b = {0};
+        struct error err;
+        if (!is_topology(&e)) {
+            must(batch_open(&e.batch, BATCH_LIMIT, &b, &err), &err);
+            buffer_append_byte(&b.envelopes[0].content, 0);
+            const char *content = (const char *)b.envelopes[0].content.data;
+            end = strcmp(content, "end") == 0;
+            if (!end)
+                seen[atoi(content + 1)]++;
+            batch_free(&b);
+        }
+        event_free(&e);
+    }
+    for (int i = 0; i < SENDS; i++) {
+        if ((ok[i] && seen[i] != 1) || (refused[i] && seen[i] != 0))
+            fail_msg("send %d was answered %s and is there %d times", i,
+                     ok[i] ? "OK" : "UNAVAILABLE", seen[i]);
+    }
+    print_message("%d of %d were taken\n", n_ok, SENDS);
+    assert_true(n_ok > 0);
+    feed_close(f);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +459,8 @@ int main(void)
         cmocka_unit_test(a_dead_node_whose_row_is_locked_is_marked_offline_all_the_same),
         cmocka_unit_test(a_clock_that_is_far_ahead_cannot_poison_the_log),
         cmocka_unit_test(a_clean_stop_delays_nobody),
+        cmocka_unit_test(answers_tell_the_truth_while_connections_break),
     };
+    test_only();
     return cmocka_run_group_tests_name("replicas", tests, NULL, NULL);
 }
