@@ -15,6 +15,7 @@
 #define POOL_QUEUED   1000
 #define POLL_START_US (10 * US_PER_MS) /* until everything has settled */
 #define POLL_US       (100 * US_PER_MS)
+#define START_US      (10 * US_PER_S) /* a start that takes longer is not waited for so closely */
 #define NODES_MAX     (2 * CONFIG_NODES_MAX) /* each may bring an embedded mediator */
 
 struct daemon {
@@ -126,7 +127,8 @@ static void wait_for_end(struct daemon *d)
 
     signals(&set);
     for (;;) {
-        struct timespec turn = {.tv_nsec = (d->is_ready ? POLL_US : POLL_START_US) * 1000};
+        bool is_starting = !d->is_ready && clock_mono_us() - d->started_at < START_US;
+        struct timespec turn = {.tv_nsec = (is_starting ? POLL_START_US : POLL_US) * 1000};
         int s = sigtimedwait(&set, NULL, &turn);
 
         if (s == SIGTERM || s == SIGINT) {

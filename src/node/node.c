@@ -79,6 +79,8 @@ static void set_health(struct node *n, enum node_state s)
         !health_set(n->health, n->role->name, ready, &err) ||
         !health_set(n->health, "liveness", alive, &err))
         logger_error(n->lg, LOG_WARN, &err, "health");
+    else
+        n->told = s;
 }
 
 /* On the pool, as a database may not answer for long. */
@@ -141,7 +143,8 @@ enum node_state node_poll(struct node *n)
     mutex_lock(&n->lock);
     s = n->life.state;
     mutex_unlock(&n->lock);
-    set_health(n, s);
+    if (s != n->told)
+        set_health(n, s);
     return s;
 }
 

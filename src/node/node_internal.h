@@ -48,8 +48,9 @@ struct node {
     struct participant *part;
     struct guard *guard; /* of a participant that may have replicas */
 
-    int64_t started_at; /* clock_mono_us */
-    bool was_active;    /* node_poll's */
+    int64_t started_at;   /* clock_mono_us */
+    bool was_active;      /* node_poll's, as what follows */
+    enum node_state told; /* what health was last set from; 0: never */
     struct mutex lock;
     struct lifecycle life;              /* guarded by lock, as what follows */
     bool is_probing;                    /* a probe of the database is under way */
