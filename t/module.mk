@@ -4,3 +4,4 @@ include t/fault/module.mk
 include t/blackbox/module.mk
 EXTRA_DIST += t/only.h
 include t/participant/module.mk
+include t/bench/module.mk
