@@ -12,13 +12,17 @@ SELECT psid, sequencer_uid, event_ts, outcome_id, commit_no, event_hash
 INSERT INTO ls_part_position (id, psid, sequencer_uid, event_ts, outcome_id, commit_no, event_hash)
 VALUES (1, :psid, :sequencer_uid, NULL, 0, 0, NULL)
 
+-- part_position_claim: from now on what a process before this one has in flight cannot be committed
+-- rows: 1, 0 before the first connection   locks: that row   plan: primary key   called: at start
+UPDATE ls_part_position SET commit_no = commit_no + 1 WHERE id = 1
+
 -- part_position_move: everything up to this event is processed; event_ts is null before the first
 -- params: event_ts i64, outcome_id i64, commit_no i64, event_hash bytes
--- rows: 1   locks: that row   plan: primary key   called: once per commit
+-- rows: 1, 0 when another process has committed or claimed since   locks: that row   plan: primary key   called: once per commit, first
 UPDATE ls_part_position
    SET event_ts = :event_ts, outcome_id = :outcome_id, commit_no = :commit_no,
        event_hash = :event_hash
- WHERE id = 1
+ WHERE id = 1 AND commit_no = CAST(:commit_no AS BIGINT) - 1
 
 -- part_topology_insert: the topology it starts from, or one broadcast
 -- params: event_ts i64, content bytes

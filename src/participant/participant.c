@@ -158,7 +158,7 @@ bool participant_start(struct participant *p, struct error *err)
 
     if (p->is_started)
         return error_set(err, ERR_REFUSED, NULL, "the participant runs already");
-    if (!store_read_position(p, &found, err) || !store_load(p, err))
+    if (!store_claim_position(p, &found, err) || !store_load(p, err))
         return false;
     p->is_started = true;
     participant_set_state(p, PARTICIPANT_STARTING, "waiting for a sequencer");

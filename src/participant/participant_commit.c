@@ -106,12 +106,12 @@ static bool write_batch(struct participant *p, const struct change *list, const 
 {
     struct backoff backoff = BACKOFF_INIT;
     struct error err;
-    bool is_warned = false;
+    bool is_warned = false, is_unknown = false;
 
-    while (!store_commit(p, list, to, &err)) {
-        bool is_final = err.code == ERR_DUPLICATE || err.code == ERR_SCHEMA ||
-                        err.code == ERR_INTERNAL || err.code == ERR_CONFIG ||
-                        err.code == ERR_DATABASE || err.code == ERR_LIMIT;
+    while (!store_commit(p, list, to, &is_unknown, &err)) {
+        bool is_final = err.code == ERR_FENCED || err.code == ERR_DUPLICATE ||
+                        err.code == ERR_SCHEMA || err.code == ERR_INTERNAL ||
+                        err.code == ERR_CONFIG || err.code == ERR_DATABASE || err.code == ERR_LIMIT;
         if (is_final) {
             participant_fail(p, &err, "its rows cannot be written");
             return false;

@@ -233,7 +233,8 @@ void change_free(struct change *c);
 bool commit_wait_room(struct participant *p) REQUIRES(p->m);
 
 /* --- participant_store.c --- */
-MUST_CHECK bool store_read_position(struct participant *p, bool *found, struct error *err);
+/* Where it is. What another process of this participant has in flight is never committed. */
+MUST_CHECK bool store_claim_position(struct participant *p, bool *found, struct error *err);
 MUST_CHECK bool store_load(struct participant *p, struct error *err); /* commands, requests */
 /* The topology as stored into items and p->topology; *found false: there is none. */
 MUST_CHECK bool store_load_topology(struct participant *p, const struct static_parameters *s,
@@ -241,9 +242,11 @@ MUST_CHECK bool store_load_topology(struct participant *p, const struct static_p
 /* The synchronizer and the topology that it starts from, in one transaction. */
 MUST_CHECK bool store_begin(struct participant *p, const char *psid, const char *sequencer_uid,
                             struct bytes topology_file, struct error *err);
-/* One commit: changes of the list, then the position. Settles a lost answer by itself. */
+/* One commit: the position, then the changes of the list. Settles a lost answer by itself.
+ * *is_unknown: false before the first try of a commit, kept from try to try. Fails also: ERR_FENCED
+ * (another process has taken the participant over; nothing was written). */
 MUST_CHECK bool store_commit(struct participant *p, const struct change *list,
-                             const struct position *to, struct error *err);
+                             const struct position *to, bool *is_unknown, struct error *err);
 /* What is known of a command; *found. */
 struct stored_command {
     bool found;

@@ -41,11 +41,24 @@ static bool position_row(void *ctx, const struct value *v, size_t n, struct erro
     return !r->at.has_event || hash_parse(v[5].bytes, &r->at.hash, err);
 }
 
-bool store_read_position(struct participant *p, bool *found, struct error *err)
+/* A claim whose answer was lost is made again: two do no harm. */
+static bool claim(struct participant *p, struct error *err)
+{
+    for (int i = 0; i < 5; i++) {
+        if (db_exec(p->db, "part_position_claim", NULL, 0, TIMEOUT_US, NULL, err))
+            return true;
+        if (err->code != ERR_UNKNOWN_OUTCOME)
+            break;
+    }
+    return false;
+}
+
+bool store_claim_position(struct participant *p, bool *found, struct error *err)
 {
     struct position_row r = {.p = p};
 
-    if (!db_query(p->db, "part_position_read", NULL, 0, TIMEOUT_US, position_row, &r, err))
+    if (!claim(p, err) ||
+        !db_query(p->db, "part_position_read", NULL, 0, TIMEOUT_US, position_row, &r, err))
         return false;
     *found = r.found;
     p->committed = r.at;
@@ -300,12 +313,18 @@ static bool commit_txn(struct txn *t, void *ctx, struct error *err)
     struct value v[] = {a->to->has_event ? value_i64(a->to->event_ts) : value_null(),
                         value_i64(a->to->outcome_id), value_i64(a->to->commit_no),
                         a->to->has_event ? value_bytes(hash_as_bytes(&a->to->hash)) : value_null()};
+    int64_t n = 0;
 
+    if (!txn_exec(t, "part_position_move", v, 4, &n, err))
+        return false;
+    if (n == 0)
+        return error_set(err, ERR_FENCED, "start this process again to stand by",
+                         "another process has taken this participant over");
     for (const struct change *c = a->list; c; c = c->next) {
         if (!write_change(t, c, err))
             return false;
     }
-    return txn_exec(t, "part_position_move", v, 4, NULL, err);
+    return true;
 }
 
 static bool commit_no_row(void *ctx, const struct value *v, size_t n, struct error *err)
@@ -319,21 +338,28 @@ static bool commit_no_row(void *ctx, const struct value *v, size_t n, struct err
 }
 
 bool store_commit(struct participant *p, const struct change *list, const struct position *to,
-                  struct error *err)
+                  bool *is_unknown, struct error *err)
 {
     struct commit_args a = {list, to};
     int64_t there = -1;
+    struct error again;
 
     if (db_txn(p->db, TIMEOUT_US, commit_txn, &a, err))
         return true;
-    if (err->code != ERR_UNKNOWN_OUTCOME)
+    *is_unknown = *is_unknown || err->code == ERR_UNKNOWN_OUTCOME;
+    if (!*is_unknown || (err->code != ERR_UNKNOWN_OUTCOME && err->code != ERR_FENCED))
         return false;
-    /* The answer to COMMIT was lost: the number tells whether it happened. */
-    if (!db_query(p->db, "part_position_read", NULL, 0, TIMEOUT_US, commit_no_row, &there, err))
+    /* The answer to COMMIT was lost, now or in an earlier try: the number tells whether it
+     * happened.
+     */
+    if (!db_query(p->db, "part_position_read", NULL, 0, TIMEOUT_US, commit_no_row, &there, &again))
         return error_set(err, ERR_UNKNOWN_OUTCOME, NULL,
                          "the outcome of a commit is not known yet");
-    return there == to->commit_no ||
-           error_set(err, ERR_CONNECTION, NULL, "a commit was lost with its connection");
+    if (there == to->commit_no)
+        return true;
+    return err->code == ERR_UNKNOWN_OUTCOME
+               ? error_set(err, ERR_CONNECTION, NULL, "a commit was lost with its connection")
+               : false;
 }
 
 static bool command_state_row(void *ctx, const struct value *v, size_t n, struct error *err)

@@ -68,8 +68,35 @@ has alice1 '-> active' && has alice2 '-> standby' || fail "both participants: $(
 ! has alice2 'connected' || fail "the one that stands by connects"
 kill -9 "$pid_alice1"
 await "has alice2 '-> active'"
+
+# The one that runs is stopped with work before it, and goes on when the other has taken over: it
+# commits nothing any more.
+submit() { "$lockstep" submit --server "127.0.0.1:$(port "$1" api)" --payload "$2" --timeout 10s > "$work/submit$2" 2>&1; }
+commit_no() { postgres_sql -c "SELECT commit_no FROM alice.ls_part_position"; }
+submit alice2 1 || fail "$(cat "$work/submit1")"
+run alice1
+await "has alice1 '-> standby: another process runs'"
+kill -STOP "$pid_alice2"
+for i in 2 3 4 5; do submit alice2 $i & done
+await "has alice1 '-> connected'"
+for i in 6 7 8 9; do submit alice1 $i || fail "$(cat "$work/submit$i")"; done
+no=$(commit_no)
+kill -CONT "$pid_alice2"
+await "has alice2 'has taken this participant over'"
+[ "$(commit_no)" -ge "$no" ] || fail "a process that lost its participant moved the position back"
+submit alice1 10 || fail "the one that took over: $(cat "$work/submit10")"
+eval "pid=\$pid_alice2 pid_alice2=\$pid_alice1"
+kill -9 "$pid"
 kill -TERM "$pid_alice2"
 wait "$pid_alice2" || fail "exit status $? of a clean stop"
+# What fences: the number of the last commit. Somebody claims it; what comes after is not written.
+run alice2
+await "has alice2 '-> connected'"
+postgres_sql -c "UPDATE alice.ls_part_position SET commit_no = commit_no + 1"
+no=$(commit_no)
+! submit alice2 11 || fail "committed by a process that lost its participant"
+await "has alice2 'has taken this participant over'"
+[ "$(commit_no)" = "$no" ] || fail "a process that lost its participant moved the position"
 
 # A database that goes away is said, and so is its return.
 postgres_stop immediate
