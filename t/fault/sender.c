@@ -1,11 +1,16 @@
 /* sender.c: a client in a process of its own, and its records: what it sent, what was answered OK.
  * It survives the sequencer, again and again, and at the end reads its stream from the beginning.
  *
- *   sender URL NAME RECORDS        commands on stdin, one answer line each on stdout:
+ *   sender URL[,URL...] NAME RECORDS   commands on stdin, one answer line each on stdout:
  *     burst N         sends N messages to itself without waiting for answers; each is sent once
  *     kill PID MIN    sends until MIN are unanswered, then kill -9 PID at once
  *     settle          waits until every send is answered or given up
  *     check           reads the stream: OK exactly once, unknown at most once, refused never
+ *     who             its member id; to MEMBER: later messages go there too
+ *     follow FILE     subscribes through all URLs, from the first event on, until the end
+ *     dump I FILE     after check: reads the whole stream from URL I (from 0) alone
+ *     end             after check: waits until `follow` has come as far
+ * Both files have a line per event: its time, its predecessor's, the hash of its bytes, message id.
  *
  * Records, a line each, written at the moment: S id, then A id (answered OK), R id (surely refused)
  * or U id (no answer). Messages carry no rule against doubles: a double would show. */
@@ -50,7 +55,11 @@ struct sender {
     struct logger *lg;
     struct keyring *keys;
     struct client *client;
-    const char *url;
+    const char *urls[CLIENT_ENDPOINTS_MAX];
+    size_t n_urls;
+    char *to[8]; /* besides itself */
+    size_t n_to;
+    struct reading *live;
     char uid[UID_TEXT_SIZE], member[MEMBER_TEXT_SIZE];
     int records; /* fd */
     struct mutex m;
@@ -125,12 +134,11 @@ static void join(struct sender *s, struct signed_txs *txs)
     }
 }
 
-static struct client *open_client(struct sender *s)
+static struct client *open_client_at(struct sender *s, const char *const *urls, size_t n)
 {
-    const char *urls[] = {s->url};
     struct client_config cfg = {.loop = s->loop,
                                 .endpoints = urls,
-                                .n_endpoints = 1,
+                                .n_endpoints = n,
                                 .member = s->member,
                                 .keys = s->keys,
                                 .logger = s->lg};
@@ -140,6 +148,11 @@ static struct client *open_client(struct sender *s)
     if (!client_open(&cfg, &c, &err))
         die("client", &err);
     return c;
+}
+
+static struct client *open_client(struct sender *s)
+{
+    return open_client_at(s, s->urls, s->n_urls);
 }
 
 /* --- sending --- */
@@ -191,7 +204,10 @@ static void make_submission(struct sender *s, const char *id, int64_t max_us,
     out->sender = strdup(s->member);
     out->message_id = strdup(id);
     out->max_sequencing_time = max_us;
-    if (!recipients_add(&to, 0, &self, 1, &err) ||
+    const char *all[9] = {self};
+    for (size_t i = 0; i < s->n_to; i++)
+        all[i + 1] = s->to[i];
+    if (!recipients_add(&to, 0, all, s->n_to + 1, &err) ||
         !batch_add(&b, bytes_of(content, sizeof(content)), NULL, 0, &to, &err) ||
         !batch_seal(&b, &out->batch, &err) || !submission_build(out, &err))
         die("message", &err);
@@ -208,8 +224,11 @@ static bool send_one(struct sender *s)
     struct client_status st;
     struct error err;
 
+    bool is_ready = false;
     client_status(s->client, &st);
-    if (st.endpoints[0].health != CLIENT_ENDPOINT_OK || !r || !sent) {
+    for (size_t i = 0; i < st.n_endpoints; i++)
+        is_ready = is_ready || st.endpoints[i].health == CLIENT_ENDPOINT_OK;
+    if (!is_ready || !r || !sent) {
         free(r);
         free(sent);
         return false;
@@ -376,22 +395,156 @@ static bool check(struct sender *s)
     return ok;
 }
 
+/* --- whole streams --- */
+
+/* One stream on its way into a file. */
+struct reading {
+    struct sender *s;
+    struct client *client;
+    FILE *to;
+    bool is_at_end, has_failed; /* of the sender's lock */
+};
+
+static bool on_line(void *ctx, const struct client_event *e, struct error *err)
+{
+    struct reading *r = ctx;
+    const char *id = e->event->message_id ? e->event->message_id : "-";
+
+    (void)err;
+    fprintf(r->to, "%" PRId64 " %" PRId64 " ", e->ts, e->previous_ts);
+    for (size_t i = 2; i < sizeof(e->hash.b); i++)
+        fprintf(r->to, "%02x", e->hash.b[i]);
+    fprintf(r->to, " %s\n", id);
+    fflush(r->to);
+    mutex_lock(&r->s->m);
+    if (r->s->last_id[0] && !strcmp(id, r->s->last_id)) {
+        r->is_at_end = true;
+        cond_broadcast(&r->s->changed);
+    }
+    mutex_unlock(&r->s->m);
+    return true;
+}
+
+static void on_reading_state(void *ctx, const struct client_state *st)
+{
+    struct reading *r = ctx;
+
+    if (st->kind != CLIENT_FAILED)
+        return;
+    fprintf(stderr, "sender: the stream failed: %s\n", st->reason);
+    mutex_lock(&r->s->m);
+    r->has_failed = true;
+    cond_broadcast(&r->s->changed);
+    mutex_unlock(&r->s->m);
+}
+
+static struct reading *read_into(struct sender *s, const char *const *urls, size_t n,
+                                 const char *path)
+{
+    struct reading *r = calloc(1, sizeof(*r));
+    struct client_position from = {0};
+    struct error err;
+
+    if (!r || !(r->to = fopen(path, "we"))) {
+        perror(path);
+        exit(2);
+    }
+    struct client_callbacks cb = {.ctx = r, .event = on_line, .state = on_reading_state};
+    r->s = s;
+    r->client = open_client_at(s, urls, n);
+    if (!client_subscribe(r->client, &from, &cb, &err))
+        die("subscribe", &err);
+    return r;
+}
+
+static bool reading_end(struct reading *r)
+{
+    int64_t until = clock_mono_us() + WAIT_US;
+    bool in_time = true;
+
+    mutex_lock(&r->s->m);
+    while (!r->is_at_end && !r->has_failed && in_time)
+        in_time = cond_wait_until(&r->s->changed, &r->s->m, until);
+    bool ok = r->is_at_end && !r->has_failed;
+    mutex_unlock(&r->s->m);
+    client_close(r->client);
+    fclose(r->to);
+    free(r);
+    return ok;
+}
+
+static bool dump(struct sender *s, long i, const char *path)
+{
+    if (i < 0 || (size_t)i >= s->n_urls)
+        return false;
+    bool ok = reading_end(read_into(s, &s->urls[i], 1, path));
+    puts(ok ? "dumped" : "FAIL: the end of the stream was not reached");
+    return ok;
+}
+
+/* The live stream must reach the end as well. */
+static bool live_end(struct sender *s)
+{
+    struct reading *r = s->live;
+
+    s->live = NULL;
+    return !r || reading_end(r);
+}
+
+static void add_to(struct sender *s, const char *member)
+{
+    if (s->n_to < sizeof(s->to) / sizeof(s->to[0]))
+        s->to[s->n_to++] = strdup(member);
+    puts("to");
+}
+
+/* More than one word. */
+static bool on_command(struct sender *s, const char *line)
+{
+    char word[300];
+    long i;
+
+    if (sscanf(line, "to %299s", word) == 1)
+        add_to(s, word);
+    else if (sscanf(line, "follow %299s", word) == 1) {
+        s->live = read_into(s, s->urls, s->n_urls, word);
+        puts("following");
+    } else if (sscanf(line, "dump %ld %299s", &i, word) == 2)
+        return dump(s, i, word);
+    else if (!strcmp(line, "who\n"))
+        puts(s->member);
+    else if (!strcmp(line, "end\n")) {
+        bool ok = live_end(s);
+        puts(ok ? "ended" : "FAIL: the live stream did not come to the end");
+        return ok;
+    } else
+        puts("what?");
+    return true;
+}
+
+static void split_urls(struct sender *s, char *text)
+{
+    for (char *save = NULL, *p = strtok_r(text, ",", &save); p && s->n_urls < CLIENT_ENDPOINTS_MAX;
+         p = strtok_r(NULL, ",", &save))
+        s->urls[s->n_urls++] = p;
+}
+
 int main(int argc, char **argv)
 {
     struct sender s = {0};
     struct signed_txs txs = {0};
     struct error err;
-    char line[200];
+    char line[400];
     bool ok = true;
 
     if (argc != 4) {
-        fprintf(stderr, "usage: sender URL NAME RECORDS\n");
+        fprintf(stderr, "usage: sender URL[,URL...] NAME RECORDS\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     mutex_init(&s.m);
     cond_init(&s.changed);
-    s.url = argv[1];
+    split_urls(&s, argv[1]);
     s.records = open(argv[3], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (s.records < 0) {
         perror(argv[3]);
@@ -413,10 +566,12 @@ int main(int argc, char **argv)
         else if (!strcmp(line, "settle\n"))
             settle(&s);
         else if (!strcmp(line, "check\n"))
-            ok = check(&s);
+            ok = check(&s) && ok;
         else
-            printf("what?\n");
+            ok = on_command(&s, line) && ok;
     }
+    for (size_t i = 0; i < s.n_to; i++)
+        free(s.to[i]);
     client_close(s.client);
     rpc_loop_close(s.loop);
     logger_close(s.lg);

@@ -1,0 +1,175 @@
+#!/bin/bash
+# Faults at random under load; afterwards everything that was said must be true.
+#
+#   sender a, b, c ---+--- seq1 ---+            alice, bob: participants, driven by lockstep bench
+#   alice, bob -------+            +--- PostgreSQL
+#                     +--- seq2 ---+--- med1, med2
+#
+# Each round one of: kill -9 of a sequencer, of both, of a mediator; SIGSTOP of one for 3 s, longer than
+# the expiry; a session's server process stopped; sessions ended; PostgreSQL restarted, or killed.
+# LS_TEST_ROUNDS: how many rounds; LS_TEST_SEED: repeats a run's choice of faults; LS_TEST_FAULT: only
+# this one; LS_TEST_BURST, LS_TEST_RATE: letters a round and sender, transactions a second.
+#
+# What holds at the end: every member's stream is the same, byte for byte, from each sequencer and as it
+# was followed live; what was answered OK is there once, what was refused is not; both replicas decided
+# alike; each request has one verdict, the same everywhere; nobody has failed.
+. "$srcdir/t/lib.sh"
+rounds=${LS_TEST_ROUNDS:-6} burst=${LS_TEST_BURST:-60}
+RANDOM=${LS_TEST_SEED:-$$}
+seed=$RANDOM
+RANDOM=$seed
+lockstepd=$builddir/lockstepd lockstep=$builddir/lockstep
+postgres_start
+export LOCKSTEP_PASSWORD="$pg_password"
+for p in s1 s2 a1 a2 m1 m2 pa pb; do eval "$p=$(free_port)"; done
+storage() { echo "{type: postgresql, server: 127.0.0.1, port: $pg_port, database: lockstep, user: lockstep, password: \"\${env:LOCKSTEP_PASSWORD}\", schema: $1}"; }
+urls="\"http://127.0.0.1:$s1\", \"http://127.0.0.1:$s2\""
+for n in 1 2; do
+    eval "s=\$s$n a=\$a$n m=\$m$n"
+    printf 'sequencers:\n  seq:\n    storage: %s\n    public-api: {port: %s}\n    admin-api: {port: %s}\n    migrate-on-start: true\n' \
+        "$(storage seq)" "$s" "$a" > "$work/seq$n.yaml"
+    printf 'mediators:\n  med:\n    storage: %s\n    admin-api: {port: %s}\n    migrate-on-start: true\n    sequencer-connections: [%s]\n' \
+        "$(storage med)" "$m" "$urls" > "$work/med$n.yaml"
+done
+for p in alice:$pa bob:$pb; do
+    printf 'participants:\n  %s:\n    storage: %s\n    api: {port: %s}\n    migrate-on-start: true\n    synchronizers: {demo: [%s]}\n' \
+        "${p%:*}" "$(storage "${p%:*}")" "${p#*:}" "$urls" > "$work/${p%:*}.yaml"
+done
+run() {
+    "$lockstepd" -c "$work/$1.yaml" >> "$work/$1.log" 2>&1 &
+    eval "pid_$1=$!"
+}
+kill_all() { for n in seq1 seq2 med1 med2 alice bob; do eval "kill -9 \$pid_$n"; done; kill $a $b $c $bench; }
+at_exit 'kill_all 2>/dev/null'
+logs() { for n in seq1 seq2 med1 med2 alice bob; do echo "--- $n"; tail -n "${1:-8}" "$work/$n.log"; done >&2; }
+is_active() { "$lockstep" status --wait active,standby,connected --timeout "$@" > "$work/status" 2>&1; }
+# What a supervisor does: a node that found no database at its start is started again.
+is_back() {
+    for n in seq1 seq2 med1 med2 alice bob; do eval "kill -0 \$pid_$n" 2>/dev/null || run $n; done
+    is_active 3s $all
+}
+all="127.0.0.1:$a1 127.0.0.1:$a2 127.0.0.1:$m1 127.0.0.1:$m2 127.0.0.1:$pa 127.0.0.1:$pb"
+
+for n in seq1 seq2 med1 med2; do run $n; done
+"$lockstep" status --wait uninitialised --timeout 30s "127.0.0.1:$a1" "127.0.0.1:$m1" > "$work/status" 2>&1 || { logs; fail "start"; }
+"$lockstep" bootstrap --name demo --sequencer "127.0.0.1:$a1" --mediator "127.0.0.1:$m1" \
+    --sequencer-url "http://127.0.0.1:$s1" --sequencer-url "http://127.0.0.1:$s2" > "$work/bootstrap" 2>&1 || { logs; fail "$(cat "$work/bootstrap")"; }
+run alice
+run bob
+is_active 40s $all || { logs; fail "not ready: $(cat "$work/status")"; }
+
+# --- load ---
+
+say_to() { local to=${1}_in; echo "$2" >&"${!to}"; }
+hear() { local from=${1}_out; read -rt 150 answer <&"${!from}" || { logs; fail "sender $1 does not answer: $(tail -3 "$work/$1.log")"; }; }
+ask() { say_to "$1" "$2"; hear "$1"; }
+for name in a b c; do
+    mkfifo "$work/$name.in" "$work/$name.out"
+    "$builddir/t/fault/sender" "http://127.0.0.1:$s1,http://127.0.0.1:$s2" "$name" "$work/$name.records" \
+        < "$work/$name.in" > "$work/$name.out" 2>> "$work/$name.log" &
+    eval "$name=\$!"
+    exec {fd_in}> "$work/$name.in" {fd_out}< "$work/$name.out"
+    eval "${name}_in=\$fd_in ${name}_out=\$fd_out"
+done
+for name in a b c; do hear $name; done
+for name in a b c; do ask $name who; eval "id_$name=\$answer"; done
+# Streams of which some events are shared: a's letters go to all, b's to c and itself.
+ask a "to $id_b"
+ask a "to $id_c"
+ask b "to $id_c"
+for name in a b c; do ask $name "follow $work/$name.live"; done
+"$lockstep" bench -o json --participants "127.0.0.1:$pa,127.0.0.1:$pb" --rate "${LS_TEST_RATE:-20}" --payload 200 --duration "$((rounds * 5))s" --drain 90s \
+    > "$work/bench" 2> "$work/bench.log" &
+bench=$!
+
+# --- faults ---
+
+pause() { read -rt "$1" <> <(:) || :; }
+any() { eval "echo \${$((1 + RANDOM % $#))}"; }
+stop_for() { kill -STOP "$1"; pause "$2"; kill -CONT "$1"; }
+kill_node() { eval "kill -9 \$pid_$1; wait \$pid_$1" 2>/dev/null || :; run "$1"; }
+faults=(sequencer sequencer stopped_sequencer stopped_sequencer mediator stopped_mediator backend sessions both restart immediate)
+fault() {
+    local n pid
+    case $1 in
+    sequencer) n=$(any seq1 seq2); kill_node $n ;;
+    mediator) n=$(any med1 med2); kill_node $n ;;
+    both) kill_node seq1; kill_node seq2 ;;
+    stopped_sequencer) n=$(any seq1 seq2); eval "stop_for \$pid_$n 3" ;;
+    stopped_mediator) n=$(any med1 med2); eval "stop_for \$pid_$n 3" ;;
+    backend)
+        pid=$(postgres_sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'lockstep' ORDER BY random() LIMIT 1")
+        stop_for "$pid" 3 ;;
+    sessions) postgres_sql -c "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'lockstep'" > /dev/null ;;
+    restart) postgres_stop fast; postgres_start ;;
+    immediate) postgres_kill; postgres_start ;;
+    esac
+    echo "round $round: $1 ${n:-}"
+}
+echo "seed $seed"
+for ((round = 1; round <= rounds; round++)); do
+    for name in a b c; do say_to $name "burst $burst"; done
+    # In the middle of it; at another place each time.
+    pause "0.$((RANDOM % 5))$((RANDOM % 10))"
+    fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"
+    # Every third time another one before all is well again.
+    if [ $((RANDOM % 3)) = 0 ]; then fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"; fi
+    for name in a b c; do say_to $name 'burst 20'; done
+    for name in a b c; do hear $name; hear $name; done
+    end=$((SECONDS + 40))
+    until is_back; do [ "$SECONDS" -lt "$end" ] || { logs 30; fail "round $round: not back: $(cat "$work/status")"; }; done
+done
+
+# --- what must hold ---
+
+status=0
+bad() { echo "BAD: $*" >&2; status=1; }
+for name in a b c; do ask $name settle; case $answer in *IN\ TIME*) bad "$name: $answer" ;; esac; done
+for name in a b c; do
+    ask $name check
+    echo "$name: $answer"
+    case $answer in PASS*) ;; *) bad "$name: $answer" ;; esac
+    for i in 0 1; do
+        ask $name "dump $i $work/$name.$i"
+        [ "$answer" = dumped ] || bad "$name from sequencer $i: $answer"
+    done
+    ask $name end
+    [ "$answer" = ended ] || bad "$name: $answer"
+done
+for name in a b c; do
+    # What b and c get from a may still come; the streams agree as far as the shorter goes.
+    for i in 1 live; do
+        lines=$(cat "$work/$name.0" "$work/$name.$i" | wc -l)
+        n0=$(wc -l < "$work/$name.0") n1=$(wc -l < "$work/$name.$i")
+        [ "$lines" -gt 0 ] || bad "$name: no events"
+        least=$((n0 < n1 ? n0 : n1))
+        cmp <(head -n $least "$work/$name.0") <(head -n $least "$work/$name.$i") || bad "$name: sequencer 1 and $i differ"
+    done
+done
+wait $bench 2>/dev/null || :
+echo "bench: $(tr -d '\n ' < "$work/bench" | sed 's/.*\("submitted":.*"lost":[0-9]*\).*/\1/')"
+grep -q '"lost": *0' "$work/bench" || bad "bench: $(cat "$work/bench" "$work/bench.log")"
+grep -q '"committed": *[1-9]' "$work/bench" || bad "bench: nothing was committed"
+# Both replicas have applied the same log to the same end.
+alike="SELECT COUNT(*) = 2 AND MIN(applied_ts) = MAX(applied_ts) AND MIN(encode(digest, 'hex')) = MAX(encode(digest, 'hex')) FROM seq.ls_node WHERE is_online = 1"
+await "[ \"\$(postgres_sql -c \"$alike\")\" = t ]" 20
+# One outcome a request, the same at both participants, and what the mediator has decided.
+for p in alice:$pa bob:$pb; do
+    n=$(postgres_sql -c "SELECT COUNT(*) FROM ${p%:*}.ls_part_outcome")
+    "$lockstep" outcomes -o json --server "127.0.0.1:${p#*:}" --count "$n" > "$work/${p%:*}.outcomes" 2>&1 || bad "outcomes of ${p%:*}: $(tail -3 "$work/${p%:*}.outcomes")"
+    [ "$(postgres_sql -c "SELECT COUNT(*) FROM ${p%:*}.ls_part_command WHERE state < 4")" = 0 ] || bad "${p%:*} has commands without an outcome"
+done
+# One line a request: its id, the verdict, the hash of what was decided about.
+decided() {
+    sed 's/},{/}\n{/g' "$1" | awk '
+        function get(k, s) { if (!match($0, "\"" k "\": *\"?[^\",}]*")) return "?"; s = substr($0, RSTART, RLENGTH); sub(/^.*: *"?/, "", s); return s }
+        get("request_id") > 0 { print get("request_id"), get("verdict"), get("root_hash") }' | sort
+}
+for p in alice bob; do
+    decided "$work/$p.outcomes" > "$work/$p.decided"
+    [ -s "$work/$p.decided" ] && [ -z "$(cut -d' ' -f1 "$work/$p.decided" | uniq -d)" ] || bad "$p: outcomes of one request: $(cut -d' ' -f1 "$work/$p.decided" | uniq -d)"
+done
+cmp "$work/alice.decided" "$work/bob.decided" || bad "alice and bob differ"
+if grep -hE 'LS-(HISTORY|INTERNAL|FORK)|-> failed|will not be used|decided otherwise|AddressSanitizer|runtime error' "$work"/*.log; then bad "see the lines above"; fi
+[ $status = 0 ] || { logs 12; fail "chaos, seed $seed"; }
+echo "PASS: $rounds rounds, seed $seed"
