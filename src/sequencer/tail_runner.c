@@ -38,6 +38,7 @@ struct tailer {
     struct mutex lock;
     struct cond wake;
     struct ticket *own, **own_end; /* guarded, as all below */
+    size_t own_bytes;
     bool is_online, is_woken, is_stopping;
     int own_index;
     int64_t own_from, own_until; /* own rows with a ts in this range came through memory */
@@ -104,8 +105,10 @@ void tailer_committed(struct tailer *t, struct ticket *rows, int64_t watermark)
     mutex_lock(&t->lock);
     if (rows) {
         *t->own_end = rows;
-        while (*t->own_end)
+        while (*t->own_end) {
+            t->own_bytes += (*t->own_end)->payload.len;
             t->own_end = &(*t->own_end)->next;
+        }
     }
     if (watermark > t->own_until)
         t->own_until = watermark;
@@ -131,6 +134,14 @@ int64_t tailer_safe_ts(struct tailer *t)
     return ts;
 }
 
+size_t tailer_backlog(struct tailer *t)
+{
+    mutex_lock(&t->lock);
+    size_t n = t->own_bytes;
+    mutex_unlock(&t->lock);
+    return n;
+}
+
 /* ---- applying ---- */
 
 /* The first own row, if it is at or below upto. */
@@ -140,6 +151,7 @@ static struct ticket *take_own(struct tailer *t, int64_t upto)
     struct ticket *first = t->own;
     if (first && first->ts <= upto) {
         t->own = first->next;
+        t->own_bytes -= first->payload.len;
         if (!t->own)
             t->own_end = &t->own;
     } else {

@@ -48,4 +48,7 @@ void tailer_committed(struct tailer *t, struct ticket *rows, int64_t watermark);
 void tailer_left(struct tailer *t);
 
 int64_t tailer_safe_ts(struct tailer *t); /* any thread */
+/* Bytes of own rows that are committed and not applied yet: the writer takes nothing when they are
+ * too many. Any thread. */
+size_t tailer_backlog(struct tailer *t);
 #endif

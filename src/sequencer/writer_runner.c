@@ -85,6 +85,7 @@ void writer_close(struct writer *w)
 
 bool writer_submit(struct writer *w, struct ticket *t, struct error *err)
 {
+    size_t backlog = tailer_backlog(w->tail);
     bool ok = true;
 
     mutex_lock(&w->lock);
@@ -92,7 +93,7 @@ bool writer_submit(struct writer *w, struct ticket *t, struct error *err)
         w->status.refused++;
         ok = error_set(err, ERR_UNAVAILABLE, "try another replica", "this replica is offline: %s",
                        w->status.reason[0] ? w->status.reason : "stopping");
-    } else if (w->n_queued >= w->cfg.queue_max ||
+    } else if (w->n_queued >= w->cfg.queue_max || backlog > w->cfg.queue_bytes_max ||
                w->bytes_queued + t->payload.len > w->cfg.queue_bytes_max) {
         w->status.overloaded++;
         ok = error_set(err, ERR_OVERLOADED, "try again later, or another replica",

@@ -609,6 +609,82 @@ static void another_total_node_count_is_refused_with_a_reason(void **state)
     rig_close(&r);
 }
 
+static void tiny_queue(struct sequencer_config *cfg)
+{
+    cfg->queue_bytes_max = 10;
+}
+
+static void a_full_queue_answers_overloaded_at_once(void **state)
+{
+    struct two t;
+
+    (void)state;
+    two_open(&t, NULL);
+    replica_stop(&t.r, 0);
+    replica_open(&t.r, 0, tiny_queue);
+    replica_await_active(&t.r, 0);
+    t.a.channel = t.r.replicas[0].channel;
+    assert_refused(&t.a, &(struct letter){.message_id = "m"}, RPC_ABORTED, "SEQUENCER_OVERLOADED");
+    assert_int_equal(accepted(&t.r), 0);
+    two_close(&t);
+}
+
+/* The removal of n's trust certificate, signed by its namespace. */
+static struct signed_txs removal(struct two *t, const struct node *n)
+{
+    const char *by[] = {n->ns};
+    struct signed_txs trust = {0}, out = {0};
+    struct signed_topology_tx tx;
+    struct error e;
+
+    must(identity_trust(n->keys, n->ns, n->uid, topology_synchronizer(t->r.world.t), &trust, &e),
+         &e);
+    must(signed_topology_tx_parse(buffer_bytes(&trust.at[0]), &tx, &e), &e);
+    must(identity_sign(n->keys, by, 1, TOPOLOGY_REMOVE, tx.serial + 1, tx.mapping, false, &out, &e),
+         &e);
+    signed_topology_tx_free(&tx);
+    signed_txs_free(&trust);
+    return out;
+}
+
+static void a_member_that_is_removed_is_disconnected_and_let_in_no_more(void **state)
+{
+    Seq__SequencerAuthentication__ChallengeRequest ask =
+        SEQ__SEQUENCER_AUTHENTICATION__CHALLENGE_REQUEST__INIT;
+    Seq__GetTimeRequest time = SEQ__GET_TIME_REQUEST__INIT;
+    int32_t versions[] = {35};
+    enum rpc_code code;
+    const char *message;
+    struct error e;
+    struct two t;
+
+    (void)state;
+    two_open(&t, NULL);
+    struct feed *f = feed_open(&t.b, NULL);
+    letter_send_ok(
+        &t.a, &(struct letter){.message_id = "m", .content = "x", .recipients = {t.bob.member}});
+    struct event event = next_letter(f);
+    event_free(&event);
+    struct signed_txs txs = removal(&t, &t.bob);
+    struct bytes tx = buffer_bytes(&txs.at[0]);
+    must(sequencer_submit_topology(t.r.replicas[0].seq, &tx, 1, AWAIT_US, &e), &e);
+    signed_txs_free(&txs);
+    assert_true(feed_ended(f, &code, &message));
+    assert_int_equal(code, RPC_PERMISSION_DENIED);
+    struct rpc_result *r = session_call(&t.b, "SequencerService/GetTime", &time);
+    assert_int_equal(r->code, RPC_UNAUTHENTICATED);
+    rpc_result_free(r);
+    ask.member = text(t.bob.member);
+    ask.client_version = text("test");
+    ask.member_protocol_versions = versions;
+    ask.n_member_protocol_versions = 1;
+    r = call_plain(&t.r, 0, "SequencerAuthenticationService/Challenge", NULL, &ask);
+    assert_int_equal(r->code, RPC_PERMISSION_DENIED);
+    rpc_result_free(r);
+    feed_close(f);
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -626,6 +702,8 @@ int main(void)
         cmocka_unit_test(the_sixth_subscription_closes_the_oldest),
         cmocka_unit_test(the_connect_service_says_who_we_are),
         cmocka_unit_test(an_acknowledgement_is_signed_and_kept),
+        cmocka_unit_test(a_full_queue_answers_overloaded_at_once),
+        cmocka_unit_test(a_member_that_is_removed_is_disconnected_and_let_in_no_more),
         cmocka_unit_test(another_total_node_count_is_refused_with_a_reason),
     };
     test_only();
