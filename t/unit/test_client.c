@@ -242,6 +242,14 @@ static void a_foreign_synchronizer_is_fatal_for_its_endpoint(void **state)
 
 /* --- sends --- */
 
+/* What both fakes answer to the next sends. */
+static void answer_with(struct user *u, enum rpc_code code)
+{
+    mutex_lock(&u->ev.m);
+    u->a.send_code = u->b.send_code = code;
+    mutex_unlock(&u->ev.m);
+}
+
 static void on_accepted(void *ctx, const struct client_send_report *r)
 {
     struct user *u = ctx;
@@ -333,7 +341,7 @@ static void a_refused_send_is_over(void **state)
 
     (void)state;
     user_ready(&u, false);
-    u.a.send_code = RPC_FAILED_PRECONDITION;
+    answer_with(&u, RPC_FAILED_PRECONDITION);
     must_ok(user_send(&u, "m1", TS_MAX, true, &err), &err);
     gate_await(&u.sequenced, 1);
     assert_int_equal(u.accepted_result, CLIENT_SEND_REFUSED);
@@ -349,14 +357,11 @@ static void a_repeatable_send_without_answer_goes_to_the_other_endpoint(void **s
 
     (void)state;
     user_ready(&u, true);
-    u.a.send_code = RPC_INTERNAL; /* whatever it did, it is not known */
-    u.b.send_code = RPC_INTERNAL;
+    answer_with(&u, RPC_INTERNAL); /* whatever they did, it is not known */
     must_ok(user_send(&u, "m1", TS_MAX, true, &err), &err);
     gate_await(&u.a.sent, 1);
     gate_await(&u.b.sent, 1);
-    mutex_lock(&u.ev.m);
-    u.a.send_code = u.b.send_code = RPC_OK;
-    mutex_unlock(&u.ev.m);
+    answer_with(&u, RPC_OK);
     gate_await(&u.accepted, 1);
     assert_int_equal(u.accepted_result, CLIENT_SEND_ACCEPTED);
     user_close(&u);
@@ -369,8 +374,7 @@ static void another_send_without_answer_is_never_repeated(void **state)
 
     (void)state;
     user_ready(&u, true);
-    u.a.send_code = RPC_INTERNAL;
-    u.b.send_code = RPC_INTERNAL;
+    answer_with(&u, RPC_INTERNAL); /* whatever they did, it is not known */
     must_ok(user_send(&u, "m1", TS_MAX, false, &err), &err);
     gate_await(&u.accepted, 1);
     assert_int_equal(u.accepted_result, CLIENT_SEND_UNKNOWN);
