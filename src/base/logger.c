@@ -76,19 +76,40 @@ bool logger_is_on(const struct logger *lg, enum log_level level)
     return lg != NULL && (int)level >= atomic_load(&lg->sink->level);
 }
 
-/* JSON string content; text for people keeps its bytes but for control characters, so that no peer
- * can forge a line of the log. */
-static void append_escaped(struct buffer *b, const char *s, bool is_json)
+/* How many bytes the UTF-8 character at s has; 0: it is none (cut off, or from a driver that speaks
+ * something else). */
+static size_t character(const unsigned char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
+    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
 
-        if (is_json && (c == '"' || c == '\\'))
-            buffer_printf(b, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            buffer_printf(b, is_json ? "\\u%04x" : "\\x%02x", c);
+    if (s[0] > 0xf4 || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* JSON string content; text for people keeps its characters but for control characters, so that no
+ * peer can forge a line of the log. What is no UTF-8 becomes '?'. */
+static void append_escaped(struct buffer *b, const char *text, bool is_json)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n;
+
+    for (; *s != '\0'; s += n > 0 ? n : 1) {
+        n = character(s);
+        if (is_json && (*s == '"' || *s == '\\'))
+            buffer_printf(b, "\\%c", *s);
+        else if (*s < 0x20 || *s == 0x7f)
+            buffer_printf(b, is_json ? "\\u%04x" : "\\x%02x", *s);
+        else if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1: terminals obey some */
+            buffer_printf(b, is_json ? "\\u%04x" : "\\x%02x", s[1]);
+        else if (n == 0)
+            buffer_append_byte(b, '?');
         else
-            buffer_append_byte(b, c);
+            buffer_append(b, s, n);
     }
 }
 
@@ -148,6 +169,16 @@ void logger_write(struct logger *lg, enum log_level level, enum error_code code,
         /* Nowhere left to say it. */
     }
     buffer_free(&line);
+}
+
+const char *logger_trace(const char *traceparent, char out[33])
+{
+    out[0] = '\0';
+    if (strlen(traceparent) >= 35) {
+        memcpy(out, traceparent + 3, 32);
+        out[32] = '\0';
+    }
+    return out;
 }
 
 void logger_error(struct logger *lg, enum log_level level, const struct error *e, const char *what)

@@ -192,6 +192,8 @@ struct client_send {
      * next endpoint until one answers or max_sequencing_us has passed by the own clock. */
     bool is_repeatable;
     int64_t timeout_us; /* each try; 0: call_timeout_us, 2 s at most when repeatable */
+    const char
+        *traceparent; /* of the trace that this goes on with; copied; NULL or "": a new one */
     /* Called at most once, with ACCEPTED, REFUSED, UNKNOWN or CLOSED. May be NULL. */
     client_send_fn *accepted;
     /* Called exactly once, last: with SEQUENCED, REJECTED, EXPIRED, REFUSED or CLOSED; before

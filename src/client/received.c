@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpc/trace.h"
 #include "sequencer_api_v30.pb-c.h"
 #include "wire/event.h"
 #include "wire/precheck.h"
@@ -24,8 +25,10 @@ static bool frame_open(struct received *r, struct bytes message, struct error *e
         wire_unpack(&seq__subscription_response__descriptor, message, err);
     if (!m)
         return false;
-    if (m->trace_context && m->trace_context->_traceparent_case)
-        snprintf(r->traceparent, sizeof(r->traceparent), "%s", m->trace_context->traceparent);
+    struct trace_context trace;
+    if (m->trace_context && m->trace_context->_traceparent_case &&
+        trace_parse(&trace, bytes_str(m->trace_context->traceparent), bytes_of(NULL, 0)))
+        memcpy(r->traceparent, trace.parent, sizeof(trace.parent));
     bool ok = signed_content_parse(
         bytes_of(m->signed_sequenced_event.data, m->signed_sequenced_event.len), &r->frame, err);
     wire_message_free(m);

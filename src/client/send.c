@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "client/client_impl.h"
 #include "crypto/keyring.h"
+#include "rpc/trace.h"
 #include "sequencer_api_v30.pb-c.h"
 #include "wire/precheck.h"
 #include "wire/signed_content.h"
@@ -37,6 +38,7 @@ struct open_send {
     char message_id[CLIENT_MESSAGE_ID_MAX * 4 + 1];
     struct buffer frame; /* SendAsyncRequest */
     int64_t max_sequencing_us, timeout_us;
+    struct trace_context trace;
     bool is_repeatable;
     client_send_fn *accepted, *sequenced;
     void *ctx;
@@ -236,6 +238,8 @@ static bool try_at(struct open_send *s, struct endpoint *e, struct error *err)
 {
     struct attempt *at = calloc(1, sizeof(*at));
     struct call_headers h;
+    struct trace_context span = trace_child(&s->trace);
+    struct rpc_md md[4];
 
     if (!at)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a send");
@@ -244,10 +248,12 @@ static bool try_at(struct open_send *s, struct endpoint *e, struct error *err)
         return false;
     }
     *at = (struct attempt){.s = s, .e = e, .token_serial = h.token_serial};
+    memcpy(md, h.md, h.n * sizeof(*md));
+    md[h.n] = (struct rpc_md){"traceparent", bytes_str(span.parent)};
     struct rpc_request rq = {.method = SEND_ASYNC,
                              .message = buffer_bytes(&s->frame),
-                             .md = h.md,
-                             .n_md = h.n,
+                             .md = md,
+                             .n_md = h.n + 1,
                              .timeout_us = s->timeout_us};
     if (rpc_unary(e->ch, &rq, on_answer, at, NULL, err))
         return true;
@@ -299,6 +305,8 @@ static struct open_send *make_send(struct client *c, const struct client_send *i
     s->c = c;
     snprintf(s->message_id, sizeof(s->message_id), "%s", in->message_id);
     s->max_sequencing_us = in->max_sequencing_us;
+    (void)trace_parse(&s->trace, bytes_str(in->traceparent ? in->traceparent : ""),
+                      bytes_of(NULL, 0));
     s->timeout_us = timeout;
     s->is_repeatable = in->is_repeatable;
     s->accepted = in->accepted;

@@ -24,6 +24,7 @@ struct request {
     struct hash root;
     int32_t group;
     bool is_sender;
+    char traceparent[TRACEPARENT_SIZE];
     uint8_t uuid[UUID_LEN];
     int64_t uuid_expires_ts;
     struct view_position *positions; /* by view */
@@ -289,6 +290,7 @@ static bool decide(struct core *c, struct request *r, enum outcome o, int64_t at
                    int64_t event_ts, struct effects *out, struct error *err)
 {
     struct decision *d = calloc(1, sizeof(*d));
+    char trace[33];
 
     if (d == NULL || !copy_participants(d, r->participants, r->n_participants)) {
         decision_free(d);
@@ -307,7 +309,9 @@ static bool decide(struct core *c, struct request *r, enum outcome o, int64_t at
         decision_free(d);
         return false;
     }
-    log_debug(c->cfg.logger, "request %" PRId64 ": %s at %" PRId64, r->id, outcome_name(o), at_ts);
+    memcpy(d->traceparent, r->traceparent, sizeof(d->traceparent));
+    logger_write(c->cfg.logger, LOG_DEBUG, ERR_NONE, logger_trace(r->traceparent, trace),
+                 "request %" PRId64 ": %s at %" PRId64, r->id, outcome_name(o), at_ts);
     HASH_DEL(c->open, r);
     HASH_ADD(hh, c->decided, id, sizeof(r->id), r);
     if (HASH_COUNT(c->decided) > DECIDED_KEPT) {
@@ -549,6 +553,7 @@ static bool open_request(struct core *c, struct inbound *in, struct informee_tre
 {
     struct request *r = calloc(1, sizeof(*r));
     struct snapshot_group g;
+    char trace[33];
 
     if (r == NULL)
         return no_memory(err);
@@ -559,6 +564,9 @@ static bool open_request(struct core *c, struct inbound *in, struct informee_tre
     r->group = tree->mediator_group;
     c->cfg.top.group(c->cfg.top.ctx, in->ts, r->group, &g);
     r->is_sender = g.is_sender;
+    snprintf(r->traceparent, sizeof(r->traceparent), "%s", in->traceparent ? in->traceparent : "");
+    logger_write(c->cfg.logger, LOG_DEBUG, ERR_NONE, logger_trace(r->traceparent, trace),
+                 "request %" PRId64 ": open, %zu views", r->id, tree->n_views);
     memcpy(r->uuid, tree->uuid, UUID_LEN);
     r->uuid_expires_ts = expires_ts;
     r->before = c->last;

@@ -265,6 +265,7 @@ static bool on_event(void *ctx, const struct client_event *e, struct error *err)
         return false;
     if (bad.code != ERR_NONE)
         logger_error(m->lg, LOG_WARN, &bad, "an event's batch cannot be opened");
+    in.traceparent = e->traceparent;
     mutex_lock(&m->core_lock);
     bool ok = take_topology(m, &in, err) && core_event(m->core, &in, &e->hash, &effects, err);
     mutex_lock(&m->lock);

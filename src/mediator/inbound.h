@@ -22,6 +22,7 @@ struct inbound_envelope {
 
 struct inbound {
     int64_t ts;
+    const char *traceparent; /* borrowed; "" for none */
     bool has_topology_timestamp;
     char *message_id; /* NULL: not ours */
     bool is_error;

@@ -111,6 +111,7 @@ static bool send_one(struct mediator *m, const struct decision *d, struct error 
         struct client_send what = {.request = buffer_bytes(&request),
                                    .message_id = id,
                                    .max_sequencing_us = d->decision_ts,
+                                   .traceparent = d->traceparent,
                                    .is_repeatable =
                                        true, /* the group's aggregation drops doubles */
                                    .accepted = on_accepted,

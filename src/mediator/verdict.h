@@ -28,15 +28,17 @@ struct verdict_subject {
 
 /* One verdict for a set of participants. A request has one, part 0, unless it is invalid and its
  * root hash messages disagree: then one for each (view type, root hash), in their order. */
+#define TRACEPARENT_SIZE 56
 struct decision {
     int64_t request_id;
     int32_t part;
     enum outcome outcome;
-    int64_t decided_ts;  /* finalization time: a place in the order, not a clock */
-    int64_t decision_ts; /* the verdict is void when not sequenced by then */
-    int32_t group;       /* whose verdict it is */
-    bool is_sender;      /* this mediator is active in the group, so it sends */
-    bool has_uuid;       /* this request has burnt uuid until uuid_expires_ts */
+    int64_t decided_ts;                 /* finalization time: a place in the order, not a clock */
+    int64_t decision_ts;                /* the verdict is void when not sequenced by then */
+    char traceparent[TRACEPARENT_SIZE]; /* of the request, "" when it is not known */
+    int32_t group;                      /* whose verdict it is */
+    bool is_sender;                     /* this mediator is active in the group, so it sends */
+    bool has_uuid;                      /* this request has burnt uuid until uuid_expires_ts */
     uint8_t uuid[UUID_LEN];
     int64_t uuid_expires_ts;
     struct buffer content; /* of the envelope to sign; empty when nobody is to be told */

@@ -234,7 +234,7 @@ void command_send(struct participant *p, const char *id)
     struct send_ctx *s = calloc(1, sizeof(*s));
     struct client_send in = {.is_repeatable = true, .accepted = on_sent, .ctx = s};
     struct buffer request = BUFFER_INIT;
-    char message_id[MESSAGE_ID_SIZE] = "";
+    char message_id[MESSAGE_ID_SIZE] = "", traceparent[TRACE_PARENT_LEN] = "";
     struct command *c = NULL;
     struct error err = {0};
     bool ok = s;
@@ -244,6 +244,7 @@ void command_send(struct participant *p, const char *id)
     if (c && c->state <= COMMAND_SENDING) {
         buffer_append_bytes(&request, buffer_bytes(&c->request));
         snprintf(message_id, sizeof(message_id), "%s", c->message_id);
+        memcpy(traceparent, c->traceparent, sizeof(traceparent));
         in.max_sequencing_us = c->max_ts;
     }
     mutex_unlock(&p->m);
@@ -256,6 +257,7 @@ void command_send(struct participant *p, const char *id)
     snprintf(s->id, sizeof(s->id), "%s", id);
     in.request = buffer_bytes(&request);
     in.message_id = message_id;
+    in.traceparent = traceparent;
     ok = buffer_ok(&request, &err) && client_send(p->client, &in, &err);
     buffer_free(&request);
     if (!ok) {
@@ -517,15 +519,25 @@ static bool enter(struct submit *s, struct command *c, struct error *err)
 static bool submit_new(struct submit *s, struct error *err)
 {
     struct command *c = calloc(1, sizeof(*c));
+    struct trace_context trace;
+    char id[TRACE_ID_LEN];
     bool ok = false;
 
     if (!c)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a command");
     snprintf(c->id, sizeof(c->id), "%s", s->rq->command_id);
+    trace_of_call(s->call, &trace);
+    memcpy(c->traceparent, trace.parent, sizeof(c->traceparent));
     mutex_lock(&s->p->m);
     ok = check_state(s->p, err) && look_up(s, err);
     mutex_unlock(&s->p->m);
-    ok = ok && build(s, c, err) && enter(s, c, err);
+    ok = ok && build(s, c, err);
+    if (ok) {
+        trace_id(&trace, id);
+        logger_write(s->p->lg, LOG_DEBUG, ERR_NONE, id, "command %s is sent as message %s", c->id,
+                     c->message_id);
+    }
+    ok = ok && enter(s, c, err);
     if (!ok)
         command_free(c);
     return ok;

@@ -113,12 +113,20 @@ fail:
     return false;
 }
 
+static const char *verdict_text(Part__Verdict verdict)
+{
+    if (verdict == PART__VERDICT__VERDICT_COMMITTED)
+        return "committed";
+    return verdict == PART__VERDICT__VERDICT_REJECTED ? "rejected" : "timed out";
+}
+
 /* A pending request is over. Locked. */
 static bool decide_pending(struct participant *p, struct pending *r, Part__Verdict verdict,
                            const char *reason, int64_t verdict_ts, struct error *err)
 {
     struct change *gone = change_new(CHANGE_REQUEST_DELETE, r->ts, err);
     struct command *c = NULL;
+    char trace[33];
 
     if (!gone)
         return false;
@@ -126,6 +134,8 @@ static bool decide_pending(struct participant *p, struct pending *r, Part__Verdi
         change_free(gone);
         return false;
     }
+    logger_write(p->lg, LOG_DEBUG, ERR_NONE, logger_trace(r->traceparent, trace),
+                 "request %" PRId64 ": %s", r->ts, verdict_text(verdict));
     commit_queue(p, gone);
     if (*r->command_id)
         HASH_FIND(by_id, p->by_id, r->command_id, strlen(r->command_id), c);
@@ -186,6 +196,7 @@ static bool expire(struct participant *p, int64_t ts, struct error *err)
 /* One event's parts that make a request. */
 struct arrival {
     const struct event *event;
+    const char *traceparent;
     const struct root_hash_message *root_hash; /* borrowed from a message below */
     const struct view_message *views;
     int32_t group;
@@ -441,10 +452,12 @@ static bool take_request(struct participant *p, const struct arrival *a,
     bool is_approved = asks_us && p->confirm == PARTICIPANT_CONFIRM_AUTO;
     struct command *c = NULL;
     struct change *change = NULL;
+    char trace[33];
 
     if (!r)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a request");
     r->ts = a->event->ts;
+    snprintf(r->traceparent, sizeof(r->traceparent), "%s", a->traceparent);
     r->respond_by = r->ts + d->confirmation_response_timeout_us;
     r->decide_by = r->respond_by + d->mediator_reaction_timeout_us;
     r->group = a->group;
@@ -471,6 +484,11 @@ static bool take_request(struct participant *p, const struct arrival *a,
         pending_free(r);
         return false;
     }
+    logger_write(p->lg, LOG_DEBUG, ERR_NONE, logger_trace(r->traceparent, trace),
+                 "request %" PRId64 ": %s", r->ts,
+                 !asks_us   ? "told"
+                 : !by_rule ? "waits for Confirm"
+                            : "answered by rule");
     /* Only this thread frees pending requests, so r stays good without the lock. */
     if (asks_us && by_rule)
         respond_or_log(p, r, is_approved ? LOCAL_APPROVE : LOCAL_REJECT,
@@ -669,9 +687,10 @@ static bool on_message(struct participant *p, struct arrival *a, const struct en
     return true;
 }
 
-static bool on_batch(struct participant *p, const struct event *e, struct error *err)
+static bool on_batch(struct participant *p, const struct event *e, const char *traceparent,
+                     struct error *err)
 {
-    struct arrival a = {.event = e};
+    struct arrival a = {.event = e, .traceparent = traceparent};
     struct batch b = {0};
     struct message *m;
     struct error why;
@@ -747,7 +766,7 @@ bool participant_on_event(void *ctx, const struct client_event *ev, struct error
     bool ok = commit_wait_room(p) && expire(p, ev->ts, err);
     mutex_unlock(&p->m);
     ok = ok && on_own_message(p, ev->event, err) &&
-         (ev->event->is_error || on_batch(p, ev->event, err));
+         (ev->event->is_error || on_batch(p, ev->event, ev->traceparent, err));
     if (!ok) {
         change_free(done);
         return false;

@@ -25,6 +25,7 @@
 #include "client/client.h"
 #include "lockstep_participant_v1.pb-c.h"
 #include "participant/participant.h"
+#include "rpc/trace.h"
 #include "storage/db.h"
 #include "topology/identity.h"
 #include "topology/snapshot.h"
@@ -61,8 +62,9 @@ struct command {
     enum command_state state;
     bool was_loaded; /* by a restart: an earlier process may have sent it */
     int64_t max_ts, request_ts;
-    struct buffer request; /* what is sent; empty once sequenced */
-    struct buffer body;    /* Part__OutcomesResponse as far as known */
+    char traceparent[TRACE_PARENT_LEN]; /* of its Submit; "" after a restart */
+    struct buffer request;              /* what is sent; empty once sequenced */
+    struct buffer body;                 /* Part__OutcomesResponse as far as known */
     struct submit_waiter *waiters;
 };
 
@@ -76,6 +78,7 @@ struct pending {
     struct view_position position;
     struct hash root;
     char command_id[COMMAND_ID_MAX + 1]; /* "" : not ours */
+    char traceparent[TRACE_PARENT_LEN];  /* "" when it is not known */
     struct buffer body;
 };
 

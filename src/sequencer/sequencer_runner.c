@@ -83,9 +83,27 @@ static void count(struct sequencer *seq, const struct outcome *o)
     seq->receipts += o->kind == OUTCOME_RECEIPT;
 }
 
+static const char *kind_text(enum outcome_kind kind)
+{
+    switch (kind) {
+    case OUTCOME_DELIVER:
+        return "delivery";
+    case OUTCOME_RECEIPT:
+        return "receipt";
+    case OUTCOME_REJECT:
+        return "rejection";
+    case OUTCOME_DISCARD:
+        return "discard";
+    case OUTCOME_NOTHING:
+        break;
+    }
+    return "entry";
+}
+
 static bool on_entry(void *ctx, const struct entry *e, struct error *err)
 {
     struct sequencer *seq = ctx;
+    char trace[33];
     struct outcome *o = NULL;
 
     mutex_lock(&seq->state);
@@ -95,9 +113,14 @@ static bool on_entry(void *ctx, const struct entry *e, struct error *err)
         seq->safe_ts = e->ts; /* below the frontier, and nothing comes before it any more */
     }
     mutex_unlock(&seq->state);
+    if (ok && !o->why && logger_is_on(seq->lg, LOG_DEBUG))
+        logger_write(seq->lg, LOG_DEBUG, ERR_NONE, logger_trace(o->traceparent, trace),
+                     "%s of %s at %lld", kind_text(o->kind), o->sender ? o->sender : "?",
+                     (long long)o->ts);
     if (ok && o->why)
         logger_write(seq->lg, o->is_alarm ? LOG_WARN : LOG_INFO,
-                     o->is_alarm ? ERR_REFUSED : ERR_NONE, NULL, "%s of %s at %lld: %s",
+                     o->is_alarm ? ERR_REFUSED : ERR_NONE, logger_trace(o->traceparent, trace),
+                     "%s of %s at %lld: %s",
                      o->kind == OUTCOME_DISCARD ? "discarded request" : "rejected request",
                      o->sender ? o->sender : "?", (long long)o->ts, o->why);
     if (ok)

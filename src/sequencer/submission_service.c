@@ -221,6 +221,19 @@ static void enqueue(struct send *s, struct bytes raw)
     }
 }
 
+/* Ends the call. */
+static void refuse_send(const struct send *s, const struct refusal *r)
+{
+    struct trace_context trace;
+    char id[TRACE_ID_LEN];
+
+    trace_of_call(s->call, &trace);
+    trace_id(&trace, id);
+    logger_write(s->seq->lg, LOG_DEBUG, ERR_NONE, id, "refused %s of %s: %s", refusal_name(r->id),
+                 s->caller.member, r->text);
+    service_refuse(s->call, r);
+}
+
 static void send_async(void *ctx, struct rpc_call *call)
 {
     struct send s = {.seq = ctx, .call = call};
@@ -241,11 +254,9 @@ static void send_async(void *ctx, struct rpc_call *call)
     if (!check_all(&s, raw, &r, &err))
         service_fault(ctx, call, &err);
     else if (r.id != REFUSAL_NONE)
-        service_refuse(call, &r);
+        refuse_send(&s, &r);
     else
         enqueue(&s, raw);
-    if (r.id != REFUSAL_NONE)
-        log_debug(s.seq->lg, "refused %s: %s", refusal_name(r.id), r.text);
     wire_message_free(m);
     send_free(&s);
 }

@@ -80,7 +80,8 @@ static void a_peer_cannot_forge_a_log_line(void **state)
     n = read(fd[0], line, sizeof(line) - 1);
     assert_true(n > 0);
     line[n] = '\0';
-    assert_non_null(strstr(line, " WARN sequencer/s1 member x\\x0a2026 ERROR forged [LS-SIGNATURE]\n"));
+    assert_non_null(
+        strstr(line, " WARN sequencer/s1 member x\\x0a2026 ERROR forged [LS-SIGNATURE]\n"));
     assert_ptr_equal(strchr(line, '\n'), line + n - 1);
     logger_close(lg);
     logger_close(root);
@@ -101,6 +102,38 @@ static void hex_round_trips_and_refuses_junk(void **state)
     assert_false(hex_decode("00ffzz", raw, 3));
 }
 
+/* A line of JSON is UTF-8, whatever a driver or the end of a buffer makes of its text. */
+static void what_is_no_utf8_is_no_part_of_a_log_line(void **state)
+{
+    struct logger *lg;
+    struct error e;
+    char line[2100], text[1500];
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(pipe(fd), 0);
+    assert_true(logger_open(fd[1], LOG_JSON, LOG_INFO, &lg, &e));
+    log_warn(lg, ERR_IO,
+             "a\xff"
+             "b\xc3\xa9\xc2\x9b\xed\xa0\x80\xe2\x82");
+    ssize_t n = read(fd[0], line, sizeof(line) - 1);
+    assert_true(n > 0);
+    line[n] = '\0';
+    assert_non_null(strstr(line, "\"message\":\"a?b\xc3\xa9\\u009b?????\",\"code\":\"LS-IO\"}"));
+    memset(text, 'x', sizeof(text));
+    for (size_t i = 1022; i + 1 < sizeof(text); i += 2) /* cut in the middle */
+        memcpy(text + i, "\xc3\xa9", 2);
+    text[sizeof(text) - 1] = '\0';
+    log_warn(lg, ERR_IO, "%s", text);
+    n = read(fd[0], line, sizeof(line) - 1);
+    assert_true(n > 0);
+    line[n] = '\0';
+    assert_non_null(strstr(line, "x?\",\"code\""));
+    logger_close(lg);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +142,7 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_and_prints),
         cmocka_unit_test(time_before_1970_is_formatted),
         cmocka_unit_test(a_peer_cannot_forge_a_log_line),
+        cmocka_unit_test(what_is_no_utf8_is_no_part_of_a_log_line),
         cmocka_unit_test(hex_round_trips_and_refuses_junk),
     };
 
