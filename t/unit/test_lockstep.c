@@ -149,12 +149,45 @@ static void a_missing_key_file_is_named(void **state)
     user_close(&u);
 }
 
+static void a_key_file_that_is_damaged_is_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "no key at all\n",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n", /* does not end */
+        "-----BEGIN PRIVATE KEY-----\n*&%\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", /* no key inside */
+        "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN\n",
+        "usage: everything\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        "usage: a text that is far too long to be the name of any usage whatever\n",
+    };
+    const char *urls[1];
+    struct lockstep_options o;
+    struct lockstep *ls;
+    struct user u;
+
+    (void)state;
+    user_open(&u);
+    o = options_of(&u, urls);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        FILE *f = fopen(u.key_file, "w");
+        assert_non_null(f);
+        assert_int_equal(fwrite(texts[i], 1, strlen(texts[i]), f), strlen(texts[i]));
+        assert_int_equal(fclose(f), 0);
+        assert_int_equal(lockstep_connect(&o, 0, &ls), LOCKSTEP_INVALID);
+        assert_non_null(strstr(lockstep_error(NULL), u.key_file));
+    }
+    user_close(&u);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sent_comes_back_in_the_stream),
         cmocka_unit_test(a_refused_message_says_so),
         cmocka_unit_test(a_missing_key_file_is_named),
+        cmocka_unit_test(a_key_file_that_is_damaged_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
