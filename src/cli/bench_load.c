@@ -75,7 +75,7 @@ static int64_t bucket_top(size_t b)
         return (int64_t)b;
     size_t shift = (b - HISTOGRAM_SUB / 2) / (HISTOGRAM_SUB / 2);
     size_t sub = b - shift * (HISTOGRAM_SUB / 2);
-    return (int64_t)(((uint64_t)sub + 1) << shift) - 1;
+    return (int64_t)((((uint64_t)sub + 1) << shift) - 1);
 }
 
 void histogram_add(struct histogram *h, int64_t us)
@@ -354,8 +354,8 @@ struct beat {
     int64_t start, next;
 };
 
-/* REQUIRES lock; gives it up for the call. */
-static void beat(struct load *l, struct beat *b)
+/* Gives the lock up for the call. */
+static void beat(struct load *l, struct beat *b) REQUIRES(l->lock)
 {
     int64_t now = clock_mono_us();
 

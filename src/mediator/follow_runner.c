@@ -245,8 +245,8 @@ bool session_take_effects(struct mediator *m, struct effects *e, struct error *e
     return ok;
 }
 
-/* The stream waits while the outbox is full. REQUIRES lock. */
-static void wait_for_room(struct mediator *m)
+/* The stream waits while the outbox is full. */
+static void wait_for_room(struct mediator *m) REQUIRES(m->lock)
 {
     while (!m->is_session_ending &&
            outbox_n_items(m->outbox) >

@@ -31,4 +31,6 @@ t_unit_test_outbox_SOURCES = t/unit/test_outbox.c
 t_unit_test_outbox_LDADD = libmediator.la $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) \
 	$(CMOCKA_LIBS)
 
+$(libmediator_la_OBJECTS) $(t_unit_test_outbox_OBJECTS) $(t_unit_test_mediator_core_OBJECTS): | gen/stamp
+
 include t/mediator/module.mk

@@ -126,10 +126,9 @@ static bool send_one(struct mediator *m, const struct decision *d, struct error 
     return ok;
 }
 
-/* Sends what waits. REQUIRES lock; gives it up for each send. */
-static void send_all(struct writer *w)
+/* Sends what waits. Gives the lock up for each send. */
+static void send_all(struct writer *w, struct mediator *m) REQUIRES(m->lock)
 {
-    struct mediator *m = w->m;
     const struct decision *next;
     struct error err;
 
@@ -169,7 +168,7 @@ static bool same_head(const struct mediator_head *a, const struct mediator_head 
 
 /* Waits until control has moved the own epoch past the write whose answer was lost. REQUIRES lock.
  */
-static void settle(struct mediator *m)
+static void settle(struct mediator *m) REQUIRES(m->lock)
 {
     m->needs_settle = true;
     cond_broadcast(&m->changed);
@@ -178,11 +177,10 @@ static void settle(struct mediator *m)
     m->needs_settle = false;
 }
 
-/* What a failed write means. REQUIRES lock; may give it up meanwhile. */
-static void on_write_error(struct writer *w, const struct error *err)
+/* What a failed write means. May give the lock up meanwhile. */
+static void on_write_error(struct writer *w, struct mediator *m, const struct error *err)
+    REQUIRES(m->lock)
 {
-    struct mediator *m = w->m;
-
     if (!w->has_failed || err->code == ERR_FENCED) {
         mutex_unlock(&m->lock);
         logger_error(m->lg, err->code == ERR_FENCED ? LOG_INFO : LOG_WARN, err,
@@ -200,10 +198,9 @@ static void on_write_error(struct writer *w, const struct error *err)
     }
 }
 
-/* One write of all that is there. REQUIRES lock; gives it up for the write. False: try later. */
-static bool write_all(struct writer *w)
+/* One write of all that is there. Gives the lock up for the write. False: try later. */
+static bool write_all(struct writer *w, struct mediator *m) REQUIRES(m->lock)
 {
-    struct mediator *m = w->m;
     struct mediator_head head = m->head;
     struct fence fence = m->fence;
     struct outbox_row *rows;
@@ -211,7 +208,7 @@ static bool write_all(struct writer *w)
     size_t n;
 
     if (!outbox_take(m->outbox, &rows, &n, &err)) {
-        on_write_error(w, &err);
+        on_write_error(w, m, &err);
         return false;
     }
     mutex_unlock(&m->lock);
@@ -220,7 +217,7 @@ static bool write_all(struct writer *w)
     mutex_lock(&m->lock);
     if (!ok) {
         outbox_give_back(m->outbox);
-        on_write_error(w, &err);
+        on_write_error(w, m, &err);
         return false;
     }
     outbox_written(m->outbox);
@@ -345,17 +342,16 @@ static bool take_over(struct writer *w, struct error *err)
 /* --- the thread --------------------------------------------------------------------------------
  */
 
-/* One turn as the active one. REQUIRES lock. Returns when to come back. */
-static int64_t act(struct writer *w)
+/* One turn as the active one. Returns when to come back. */
+static int64_t act(struct writer *w, struct mediator *m) REQUIRES(m->lock)
 {
-    struct mediator *m = w->m;
     int64_t now = clock_mono_us();
 
     if (write_due(w) <= now)
-        (void)write_all(w);
+        (void)write_all(w, m);
     if (w->retry_at <= now)
         (void)outbox_retry(m->outbox, false);
-    send_all(w);
+    send_all(w, m);
     int64_t due = write_due(w), latest = clock_mono_us() + RETRY_US;
     return due < latest ? due : latest;
 }
@@ -379,7 +375,7 @@ void *writer_main(void *mediator)
                 continue;
             until = clock_mono_us() + RETRY_US;
         } else if (m->role == MEDIATOR_ACTIVE) {
-            until = act(&w);
+            until = act(&w, m);
         }
         if (!m->is_session_ending && until > clock_mono_us())
             cond_wait_until(&m->changed, &m->lock, until);
