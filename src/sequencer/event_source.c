@@ -54,8 +54,8 @@ static bool find(struct sequencer *seq, const char *member, int64_t from_ts, siz
     const struct public_key *keys[TOPOLOGY_KEYS_MAX];
 
     *has_event = false;
-    while (e && *pos < e->n && e->at[*pos] < from_ts)
-        ++*pos;
+    if (e && *pos < e->n && e->at[*pos] < from_ts)
+        *pos = member_events_from(e, from_ts);
     if (!e || *pos >= e->n || e->at[*pos] > seq->apply.applied_ts)
         return true;
     f->ts = e->at[*pos];
