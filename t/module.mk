@@ -2,6 +2,6 @@ include t/fuzz/module.mk
 include t/house/module.mk
 include t/fault/module.mk
 include t/blackbox/module.mk
-EXTRA_DIST += t/only.h
+EXTRA_DIST += t/only.h t/nightly.sh
 include t/participant/module.mk
 include t/bench/module.mk

@@ -7,6 +7,3 @@ BLACKBOX_TESTS += t/fault/kill9-sqlite.sh t/fault/kill9-postgres.sh t/fault/chao
 # Run by ./check in a build with --enable-failpoints.
 EXTRA_DIST += t/fault/failpoints.sh t/fault/README
 EXTRA_DIST += t/fault/chaos.sh t/fault/kill9.sh t/fault/kill9-sqlite.sh t/fault/kill9-postgres.sh
-
-nightly: check ## all tests, and the faults at random for longer
-	LS_TEST_ROUNDS=60 LS_TEST_BURST=300 LS_TEST_RATE=60 $(MAKE) $(AM_MAKEFLAGS) check TESTS='t/fault/chaos.sh'
