@@ -1,6 +1,6 @@
 /* buffer.h: bytes. struct bytes borrows, struct buffer owns.
- * A buffer that ran out of memory stays usable: `failed` is set, further appends do nothing, and the
- * one check at the end is buffer_ok. */
+ * A buffer that ran out of memory stays usable: `failed` is set, further appends do nothing, and
+ * the one check at the end is buffer_ok. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 #include <stddef.h>
@@ -20,9 +20,9 @@ struct buffer {
     size_t len, cap;
     bool failed;
 };
-#define BUFFER_INIT \
-    {               \
-        0           \
+#define BUFFER_INIT                                                                                \
+    {                                                                                              \
+        0                                                                                          \
     }
 
 static inline struct bytes bytes_of(const void *data, size_t len)

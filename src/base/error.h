@@ -4,10 +4,10 @@
  * Threads: a struct error belongs to one call. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 
-#define MUST_CHECK       __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 enum error_code {

@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void random_bytes(void *out, size_t len); /* aborts when the kernel has none: nothing safe can follow */
-uint64_t random_below(uint64_t bound);    /* 0 .. bound - 1, without bias; bound > 0 */
+/* Aborts when the kernel has none: nothing safe can follow. */
+void random_bytes(void *out, size_t len);
+uint64_t random_below(uint64_t bound); /* 0 .. bound - 1, without bias; bound > 0 */
 #define UUID_TEXT_LEN 37
 void random_uuid(char *out); /* version 4, lower case; out holds UUID_TEXT_LEN */
 #endif

@@ -12,12 +12,12 @@
 #else
 #define TSA(x)
 #endif
-#define CAPABILITY(x)  TSA(capability(x))
-#define GUARDED_BY(m)  /* for the reader: clang cannot name a sibling field in C */
-#define REQUIRES(m)    TSA(requires_capability(m))
-#define ACQUIRES(m)    TSA(acquire_capability(m))
-#define RELEASES(m)    TSA(release_capability(m))
-#define NO_TSA         TSA(no_thread_safety_analysis)
+#define CAPABILITY(x) TSA(capability(x))
+#define GUARDED_BY(m) /* for the reader: clang cannot name a sibling field in C */
+#define REQUIRES(m)   TSA(requires_capability(m))
+#define ACQUIRES(m)   TSA(acquire_capability(m))
+#define RELEASES(m)   TSA(release_capability(m))
+#define NO_TSA        TSA(no_thread_safety_analysis)
 
 struct CAPABILITY("mutex") mutex {
     pthread_mutex_t m;

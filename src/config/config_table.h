@@ -1,3 +1,4 @@
+/* clang-format off */
 /* config_table.h: every option, once. The parser, the defaults, the misspelling advice and the check of
  * lockstep.yaml(5) all read these rows.
  *
@@ -22,7 +23,6 @@
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
 
-/* clang-format off */
 #define CONFIG_TLS_OPTIONS(X, kinds, prefix, f)                                                    \
     X(kinds, prefix ".cert-chain-file", PATH, f.cert_chain_file, 0, 0, NULL, NULL,                 \
       "own certificates, leaf first, PEM")                                                         \

@@ -7,8 +7,8 @@
 #include "wire/batch_message.h"
 #include "wire/own.h"
 #include "wire/precheck.h"
-#include "wire/versioned.h"
 #include "wire/status_message.h"
+#include "wire/versioned.h"
 
 static bool fields_check(const struct event *e, struct error *err)
 {

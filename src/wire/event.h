@@ -17,7 +17,7 @@ struct event {
     char *message_id; /* NULL: not the sender. Always there on an error */
     bool is_error;
     struct compressed_batch batch; /* when not is_error */
-    struct wire_status status;      /* when is_error */
+    struct wire_status status;     /* when is_error */
     bool has_topology_timestamp;   /* never on errors, never written at protocol version 35 */
     int64_t topology_timestamp;
     bool has_receipt; /* to the sender alone */

@@ -5,8 +5,8 @@
 #define WIRE_TREE_WALK_H
 #include "wire/merkle.h"
 
-#define TREE_POSITIONS_MAX ((size_t)16 << 20) /* bytes of all positions: deep trees grow squarely  \
-                                               */
+/* Bytes of all positions: deep trees grow squarely. */
+#define TREE_POSITIONS_MAX ((size_t)16 << 20)
 
 enum node_kind { NODE_ABSENT, NODE_OPEN, NODE_BLINDED };
 

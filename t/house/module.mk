@@ -1,3 +1,4 @@
 # The house: what no compiler checks.
-BLACKBOX_TESTS += t/house/layers.sh
-EXTRA_DIST += t/house/layers.sh
+HOUSE_TESTS = t/house/layers.sh t/house/files.sh t/house/errors.sh
+BLACKBOX_TESTS += $(HOUSE_TESTS)
+EXTRA_DIST += $(HOUSE_TESTS)
