@@ -9,6 +9,7 @@
 #include "t/only.h"
 
 #include "base/thread.h"
+#include "sequencer/clock.h"
 #include "sequencer/node_store.h"
 #include "wire/messages.h"
 
@@ -268,11 +269,25 @@ static void a_dead_node_holds_readers_back_for_no_longer_than_the_expiry(void **
  * is stopped between two packets. */
 struct stopped {
     struct db *db;
+    struct thread thread;
+    txn_fn *fn;
     int index;
+    struct node_claim claim;
     struct mutex m;
     struct cond changed;
     bool is_locked, may_end, was_ended;
 };
+
+static bool stop_here(struct stopped *s)
+{
+    mutex_lock(&s->m);
+    s->is_locked = true;
+    cond_broadcast(&s->changed);
+    while (!s->may_end)
+        cond_wait(&s->changed, &s->m);
+    mutex_unlock(&s->m);
+    return true;
+}
 
 static bool lock_row(struct txn *t, void *ctx, struct error *err)
 {
@@ -293,60 +308,76 @@ static bool lock_row(struct txn *t, void *ctx, struct error *err)
         if (!txn_exec(t, "sequencer_node_settle", v, 4, NULL, err))
             return false;
     }
-    mutex_lock(&s->m);
-    s->is_locked = true;
-    cond_broadcast(&s->changed);
-    while (!s->may_end)
-        cond_wait(&s->changed, &s->m);
-    mutex_unlock(&s->m);
-    return true;
+    return stop_here(s);
 }
 
-static void *hold_row(void *ctx)
+/* Claims its index again, and is stopped before that is committed. */
+static bool claim_row(struct txn *t, void *ctx, struct error *err)
+{
+    struct stopped *s = ctx;
+    const struct value v[] = {value_i64(s->index), value_i64(s->claim.fence.epoch),
+                              fence_holder(&s->claim.fence)};
+
+    return txn_exec(t, "sequencer_node_claim", v, 3, NULL, err) && stop_here(s);
+}
+
+static void *run_stopped(void *ctx)
 {
     struct stopped *s = ctx;
     struct error e;
 
-    s->was_ended = !db_txn(s->db, 60 * US_PER_S, lock_row, s, &e);
+    s->was_ended = !db_txn(s->db, 60 * US_PER_S, s->fn, s, &e);
     return NULL;
+}
+
+/* Its session stays as it is: the server does not end it. */
+static void stopped_start(struct stopped *s, const struct rig *r, int index, txn_fn *fn)
+{
+    struct db_config cfg;
+    struct error e;
+    char buf[512];
+
+    replica_db_config(r, &cfg, buf, sizeof(buf));
+    cfg.idle_in_txn_timeout_us = 120 * US_PER_S;
+    must(db_open(&cfg, &s->db, &e), &e);
+    mutex_init(&s->m);
+    cond_init(&s->changed);
+    s->index = index;
+    s->fn = fn;
+    must(thread_start(&s->thread, "stopped", run_stopped, s, &e), &e);
+    mutex_lock(&s->m);
+    while (!s->is_locked)
+        cond_wait(&s->changed, &s->m);
+    mutex_unlock(&s->m);
+}
+
+static void stopped_end(struct stopped *s)
+{
+    mutex_lock(&s->m);
+    s->may_end = true;
+    cond_broadcast(&s->changed);
+    mutex_unlock(&s->m);
+    thread_join(&s->thread);
+    db_close(s->db);
 }
 
 static void a_dead_node_whose_row_is_locked_is_marked_offline_all_the_same(void **state)
 {
     struct stopped s = {0};
-    struct thread holder = {0};
-    struct db_config cfg;
-    struct error e;
     struct pair p;
-    char buf[512];
 
     (void)state;
     pair_open(&p);
     struct feed *f = feed_open(&p.b1, NULL);
-    replica_db_config(&p.r, &cfg, buf, sizeof(buf));
-    cfg.idle_in_txn_timeout_us = 120 * US_PER_S; /* the server does not help */
-    must(db_open(&cfg, &s.db, &e), &e);
-    mutex_init(&s.m);
-    cond_init(&s.changed);
-    s.index = status_of(&p.r, 0).node_index;
-    must(thread_start(&holder, "holder", hold_row, &s, &e), &e);
-    mutex_lock(&s.m);
-    while (!s.is_locked)
-        cond_wait(&s.changed, &s.m);
-    mutex_unlock(&s.m);
+    stopped_start(&s, &p.r, status_of(&p.r, 0).node_index, lock_row);
     int64_t began = clock_mono_us();
     letter_send_ok(
         &p.a1,
         &(struct letter){.message_id = "1", .content = "held up", .recipients = {p.bob.member}});
     struct buffer l = letters(f, 1);
     assert_true(clock_mono_us() - began < 5 * US_PER_S);
-    mutex_lock(&s.m);
-    s.may_end = true;
-    cond_broadcast(&s.changed);
-    mutex_unlock(&s.m);
-    thread_join(&holder);
+    stopped_end(&s);
     assert_true(s.was_ended);
-    db_close(s.db);
     buffer_free(&l);
     feed_close(f);
     pair_close(&p);
@@ -371,6 +402,175 @@ static void a_clock_that_is_far_ahead_cannot_poison_the_log(void **state)
     assert_int_equal(e.code, ERR_FENCED);
     row.ts = start + 10; /* and nothing was written or moved */
     must(log_store_append(p.r.replicas[0].db, &c, &row, 1, 500000, &e), &e);
+    pair_close(&p);
+}
+
+/* Comes and goes, and writes a little each time. */
+struct visitor {
+    struct db *db;
+    int index, n_visits, n_rows;
+    bool has_failed, is_done;
+};
+
+static bool visit(struct visitor *v, struct error *err)
+{
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    const struct watermark *seen = NULL;
+    static const uint8_t digest[32];
+    struct node_claim c;
+    struct seq_clock clock;
+    int64_t version = 0, start, ts;
+    size_t n;
+
+    if (!node_store_read(v->db, rows, SEQUENCER_NODES_MAX, &n, &version, err))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].node_index == v->index)
+            seen = &rows[i];
+    }
+    if (!node_store_claim(v->db, v->index, seen, 0, &c, err) ||
+        !node_store_start(v->db, &c, 0, &start, err))
+        return false;
+    seq_clock_init(&clock, v->index, 10, start);
+    for (int i = 0; i < 3; i++) {
+        /* Its clock is behind: all depends on where it starts. */
+        if (!seq_clock_take(&clock, start - US_PER_S, 1, &ts, err))
+            return false;
+        struct log_row row = {ts, ENTRY_TICK, 0, bytes_of("\1\0\0\0\0", 5)};
+        if (!log_store_append(v->db, &c, &row, 1, 500000, err))
+            return false;
+        v->n_rows++;
+    }
+    return node_store_leave(v->db, &c, 0, digest, err);
+}
+
+static void *visit_often(void *ctx)
+{
+    struct visitor *v = ctx;
+    struct error err = {0};
+
+    for (int i = 0; i < v->n_visits && !v->has_failed; i++)
+        v->has_failed = !visit(v, &err) && err.code != ERR_FENCED; /* marked offline by load */
+    if (v->has_failed)
+        fprintf(stderr, "visitor: %s\n", err.cause);
+    __atomic_store_n(&v->is_done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* What a tailer would read, as it reads it. */
+struct follower {
+    struct frontier frontier;
+    int64_t read_ts, *list;
+    size_t n, cap;
+};
+
+static void follow_on(struct follower *f, struct db *db)
+{
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    int64_t version = 0;
+    bool is_cut = true;
+    struct error e;
+    size_t n;
+
+    must(node_store_read(db, rows, SEQUENCER_NODES_MAX, &n, &version, &e), &e);
+    if (!frontier_advance(&f->frontier, rows, n))
+        return;
+    while (is_cut) {
+        struct log_page page = {0};
+        must(
+            log_store_read(db, f->read_ts, f->frontier.safe_ts, -1, 0, -1, 500, 1 << 20, &page, &e),
+            &e);
+        for (size_t i = 0; i < page.n; i++) {
+            if (f->n == f->cap) {
+                f->cap = f->cap ? 2 * f->cap : 1024;
+                f->list = realloc(f->list, f->cap * sizeof *f->list);
+                assert_non_null(f->list);
+            }
+            f->list[f->n++] = f->read_ts = page.at[i].ts;
+        }
+        is_cut = page.is_cut;
+        log_page_free(&page);
+    }
+    f->read_ts = f->frontier.safe_ts;
+}
+
+static void nothing_appears_behind_a_reader_however_nodes_come_and_go(void **state)
+{
+    struct follower often = {.read_ts = 0}, once = {.read_ts = 0};
+    struct visitor v[2] = {{.n_visits = 150}, {.n_visits = 150}};
+    struct thread threads[3] = {0};
+    struct error e;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p);
+    struct sender from = {&p.a0, p.bob.member, "load", 150};
+    for (int i = 0, index = 0; i < 2; index++) {
+        if (index == status_of(&p.r, 0).node_index || index == status_of(&p.r, 1).node_index)
+            continue;
+        v[i].db = p.r.replicas[i].db;
+        v[i].index = index;
+        must(thread_start(&threads[i], "visit", visit_often, &v[i], &e), &e);
+        i++;
+    }
+    must(thread_start(&threads[2], "send", send_many, &from, &e), &e);
+    while (!__atomic_load_n(&v[0].is_done, __ATOMIC_ACQUIRE) ||
+           !__atomic_load_n(&v[1].is_done, __ATOMIC_ACQUIRE))
+        follow_on(&often, p.r.replicas[0].db);
+    for (int i = 0; i < 3; i++)
+        thread_join(&threads[i]);
+    follow_on(&often, p.r.replicas[0].db);
+    once.frontier.safe_ts = 0;
+    follow_on(&once, p.r.replicas[0].db);
+    assert_false(v[0].has_failed || v[1].has_failed);
+    assert_true(v[0].n_rows > 100 && v[1].n_rows > 100);
+    assert_true(once.n >= often.n);
+    assert_memory_equal(once.list, often.list, often.n * sizeof *often.list);
+    free(once.list);
+    free(often.list);
+    pair_close(&p);
+}
+
+static int free_index(const struct pair *p)
+{
+    int index = 0;
+
+    while (index == status_of(&p->r, 0).node_index || index == status_of(&p->r, 1).node_index)
+        index++;
+    return index;
+}
+
+static void who_joins_late_starts_above_what_was_read_meanwhile(void **state)
+{
+    struct watermark rows[SEQUENCER_NODES_MAX];
+    struct follower reader = {.read_ts = 0};
+    struct stopped s = {0};
+    int64_t version = 0, start = 0;
+    struct error e = {0};
+    struct pair p;
+    size_t n;
+
+    (void)state;
+    pair_open(&p);
+    struct visitor v = {.db = p.r.replicas[0].db, .index = free_index(&p)};
+    must(visit(&v, &e), &e);
+    must(node_store_read(v.db, rows, SEQUENCER_NODES_MAX, &n, &version, &e), &e);
+    s.claim.node_index = v.index;
+    int64_t largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].node_index == v.index)
+            s.claim.fence.epoch = rows[i].epoch;
+        largest = rows[i].ts > largest ? rows[i].ts : largest;
+    }
+    memset(s.claim.fence.holder, 7, HOLDER_LEN);
+    stopped_start(&s, &p.r, v.index, claim_row);
+    await((follow_on(&reader, v.db), reader.frontier.safe_ts > largest + US_PER_S / 4));
+    stopped_end(&s);
+    assert_false(s.was_ended);
+    s.claim.fence.epoch++;
+    must(node_store_start(v.db, &s.claim, 0, &start, &e), &e);
+    assert_true(start >= reader.frontier.safe_ts);
+    free(reader.list);
     pair_close(&p);
 }
 
@@ -463,6 +663,8 @@ int main(void)
         cmocka_unit_test(a_dead_node_holds_readers_back_for_no_longer_than_the_expiry),
         cmocka_unit_test(a_dead_node_whose_row_is_locked_is_marked_offline_all_the_same),
         cmocka_unit_test(a_clock_that_is_far_ahead_cannot_poison_the_log),
+        cmocka_unit_test(nothing_appears_behind_a_reader_however_nodes_come_and_go),
+        cmocka_unit_test(who_joins_late_starts_above_what_was_read_meanwhile),
         cmocka_unit_test(a_clean_stop_delays_nobody),
         cmocka_unit_test(answers_tell_the_truth_while_connections_break),
     };
