@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"
@@ -36,6 +37,7 @@ static bool with_storage(struct cli *cli, const char *node, const struct config_
                                   .login_timeout_us = s->connection_timeout_us,
                                   .statement_timeout_us = s->statement_timeout_us,
                                   .logger = cli_logger(cli)};
+    (void)umask(077); /* databases hold private keys */
     const bool ok = db_open(&cfg, &db, err) && fn(db, node, rows, err);
     db_close(db);
     return ok || error_add(err, "%s", node);

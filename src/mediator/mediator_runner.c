@@ -283,17 +283,19 @@ static void on_lost(struct mediator *m, const char *why)
         mediator_role_move(m, MEDIATOR_CATCHING_UP, MEDIATOR_PASSIVE, why);
 }
 
-/* The writer has lost the answer to a commit: the own epoch moves past it. */
-static void settle(struct mediator *m)
+/* The writer has lost the answer to a commit: the own epoch moves past it. False: try again at the
+ * next turn, and say it once. */
+static bool settle(struct mediator *m, bool is_said)
 {
     struct fence f;
     struct error err;
 
     if (!lease_settle(m->lease, &f, &err)) {
-        logger_error(m->lg, LOG_WARN, &err, "the own epoch could not be moved");
+        if (!is_said)
+            logger_error(m->lg, LOG_WARN, &err, "the own epoch could not be moved");
         if (err.code == ERR_FENCED)
             on_lost(m, "fenced by a newer epoch");
-        return;
+        return false;
     }
     mutex_lock(&m->lock);
     m->fence = f;
@@ -301,7 +303,13 @@ static void settle(struct mediator *m)
     m->needs_settle = false;
     cond_broadcast(&m->changed);
     mutex_unlock(&m->lock);
+    return true;
 }
+
+/* What has failed, and was said. */
+struct troubles {
+    bool lease, settle;
+};
 
 static void step_lease(struct mediator *m, bool *was_error)
 {
@@ -353,16 +361,15 @@ static void ask_time(struct mediator *m)
 }
 
 /* One turn of control, every renewal. */
-static void follow_step(struct mediator *m, bool *lease_error, int64_t *head_at)
+static void follow_step(struct mediator *m, struct troubles *t, int64_t *head_at)
 {
     bool needs_settle;
 
     mutex_lock(&m->lock);
     needs_settle = m->needs_settle;
     mutex_unlock(&m->lock);
-    if (needs_settle)
-        settle(m);
-    step_lease(m, lease_error);
+    t->settle = needs_settle && !settle(m, t->settle);
+    step_lease(m, &t->lease);
     enum mediator_role role = mediator_role_now(m);
     if (role == MEDIATOR_ACTIVE)
         ask_time(m);
@@ -373,10 +380,10 @@ static void follow_step(struct mediator *m, bool *lease_error, int64_t *head_at)
 }
 
 /* Waits for the next turn; false when the session is over. */
-static bool wait_turn(struct mediator *m, int64_t until)
+static bool wait_turn(struct mediator *m, const struct troubles *t, int64_t until)
 {
     mutex_lock(&m->lock);
-    while (!m->is_stopping && !m->is_session_failed && !m->needs_settle &&
+    while (!m->is_stopping && !m->is_session_failed && (!m->needs_settle || t->settle) &&
            cond_wait_until(&m->changed, &m->lock, until))
         ;
     bool is_on = !m->is_stopping && !m->is_session_failed;
@@ -386,13 +393,13 @@ static bool wait_turn(struct mediator *m, int64_t until)
 
 static void follow(struct mediator *m)
 {
-    bool lease_error = false;
+    struct troubles troubles = {0};
     int64_t head_at = 0, next;
 
     do {
         next = clock_mono_us() + m->cfg.lease_renew_us;
-        follow_step(m, &lease_error, &head_at);
-    } while (wait_turn(m, next));
+        follow_step(m, &troubles, &head_at);
+    } while (wait_turn(m, &troubles, next));
 }
 
 /* A clean stop leaves no verdict behind: what is decided is written and sent, as far as the

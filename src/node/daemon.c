@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -175,6 +176,8 @@ int daemon_run(const struct config *c, struct logger *lg)
     d->shared.logger = lg;
     d->started_at = clock_mono_us();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error of the write */
+    (void)umask(077);               /* databases hold private keys */
     signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* every thread inherits it */
     if (sd_watchdog_enabled(0, &watchdog) > 0)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/pool.h"
@@ -252,6 +253,13 @@ static const struct role *role_of(enum config_kind kind)
     return kind == CONFIG_P ? &role_participant : &role_sequencer;
 }
 
+/* Unless err does so already. False. */
+static bool name_database(const struct node *n, struct error *err)
+{
+    return strstr(err->cause, db_describe(n->db)) == NULL &&
+           error_add(err, "%s", db_describe(n->db));
+}
+
 static bool open_schema(struct node *n, struct error *err)
 {
     int applied = 0;
@@ -259,11 +267,11 @@ static bool open_schema(struct node *n, struct error *err)
     if (!n->cfg->is_migrating) {
         if (db_schema_check(n->db, err))
             return true;
-        return error_add(err, "%s", db_describe(n->db));
+        return name_database(n, err);
     }
     move(n, NODE_MIGRATING, "bringing the schema up to date");
     if (!db_migrate(n->db, &applied, err))
-        return error_add(err, "%s", db_describe(n->db));
+        return name_database(n, err);
     if (applied > 0)
         log_info(n->lg, "schema brought up to date, %d migrations applied", applied);
     move(n, NODE_STARTING, "");
@@ -272,7 +280,8 @@ static bool open_schema(struct node *n, struct error *err)
 
 static bool open_parts(struct node *n, struct error *err)
 {
-    if (!node_db_open(n->cfg, n->lg, &n->db, err) || !open_schema(n, err) ||
+    if (!node_db_lock(&n->cfg->storage, &n->db_lock, err) ||
+        !node_db_open(n->cfg, n->lg, &n->db, err) || !open_schema(n, err) ||
         !node_identity_open(n->db, n->role->kind, n->cfg->name, n->lg, &n->identity, err))
         return false;
     log_debug(n->lg, "%s on %s", n->identity.member, db_describe(n->db));
@@ -286,6 +295,7 @@ bool node_open(const struct config_node *cfg, const struct node_shared *shared, 
 
     if (n == NULL)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a node");
+    n->db_lock = -1;
     n->cfg = cfg;
     n->shared = *shared;
     n->role = role_of(cfg->kind);
@@ -347,6 +357,8 @@ void node_close(struct node *n)
     health_close(n->health);
     node_identity_close(&n->identity);
     db_close(n->db);
+    if (n->db_lock >= 0)
+        close(n->db_lock);
     if (n->derived != NULL) {
         config_storage_free(&n->derived->storage);
         free(n->derived->name);

@@ -1,7 +1,16 @@
 #include "node/node_db.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define LOCK_WAIT_US (3 * US_PER_S)
 
 void node_db_config(const struct config_storage *s, int64_t expiry_us, struct logger *lg,
                     char port_text[NODE_PORT_TEXT], struct db_config *out)
@@ -38,4 +47,34 @@ bool node_db_open(const struct config_node *n, struct logger *lg, struct db **ou
 
     node_db_config(&n->storage, n->lease.lease_expiry_us, lg, port, &cfg);
     return db_open(&cfg, out, err);
+}
+
+bool node_db_lock(const struct config_storage *s, int *fd, struct error *err)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    const int64_t until = clock_mono_us() + LOCK_WAIT_US;
+
+    *fd = -1;
+    if (s->type != CONFIG_SQLITE || s->file == NULL)
+        return true;
+    int it = open(s->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (it < 0 && errno == EROFS) /* SQLite would say that it cannot open it */
+        return error_set(err, ERR_READ_ONLY, "mount its file system for writing",
+                         "DRIVER=%s;Database=%s: the file system is read-only",
+                         s->driver != NULL ? s->driver : "sqlite", s->file);
+    if (it < 0)
+        return true;
+    while (flock(it, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            break; /* a file system without such locks */
+        if (clock_mono_us() > until) {
+            close(it);
+            return error_set(err, ERR_UNAVAILABLE,
+                             "stop that one; replicas need postgresql, a file is for one process",
+                             "storage sqlite, Database=%s is in use by another lockstepd", s->file);
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    *fd = it;
+    return true;
 }

@@ -12,4 +12,10 @@ void node_db_config(const struct config_storage *s, int64_t expiry_us, struct lo
 /* Opens the database of a node; nothing is migrated. Fails: as db_open, one clear line. */
 MUST_CHECK bool node_db_open(const struct config_node *n, struct logger *lg, struct db **out,
                              struct error *err);
+/* SQLite: a file is for one process, so this one takes it for itself, until *fd is closed or the
+ * process is gone; waits up to 3 s for one that is ending. Call before node_db_open, and close *fd
+ * after db_close only: closing any descriptor of the file drops SQLite's own locks. *fd -1: there
+ * is nothing to lock (another engine, a data source of odbc.ini, or a file that cannot be opened,
+ * which node_db_open then explains). Fails: ERR_UNAVAILABLE, ERR_READ_ONLY (its file system). */
+MUST_CHECK bool node_db_lock(const struct config_storage *s, int *fd, struct error *err);
 #endif

@@ -31,6 +31,7 @@ struct node {
     struct node_shared shared;
     const struct role *role;
     struct logger *lg;
+    int db_lock; /* -1: none */
     struct db *db;
     struct node_identity identity;
 

@@ -15,6 +15,7 @@
 #include "sequencer/node_store.h"
 #include "sequencer/tail_runner.h"
 
+#define COMPLAIN_US   (10 * US_PER_S)
 #define RETRY_US      100000  /* between attempts to join or to settle */
 #define CLOCK_WAIT_US 1000000 /* after the engine refused our clock */
 
@@ -29,8 +30,9 @@ struct writer {
     /* The thread's own. */
     struct node_claim claim; /* node_index -1: offline */
     struct seq_clock clock;
-    int64_t written_us; /* monotonic: when the watermark last moved */
-    int64_t retry_us;   /* monotonic: not before */
+    int64_t written_us;  /* monotonic: when the watermark last moved */
+    int64_t retry_us;    /* monotonic: not before */
+    int64_t complain_us; /* monotonic: of the same trouble not before */
 
     struct mutex lock;
     struct cond wake;
@@ -159,28 +161,36 @@ static void fail_all(struct ticket *t, const struct error *err)
     }
 }
 
-/* Offline from here on: new tickets and those that wait are refused. */
-static void go_offline(struct writer *w, int64_t wait_us, const char *reason)
+/* Refuses those that wait. */
+static void refuse_waiting(struct writer *w, const char *why)
 {
     struct ticket *waiting;
     struct error err;
 
-    w->claim.node_index = -1;
-    w->retry_us = clock_mono_us() + wait_us;
     mutex_lock(&w->lock);
     waiting = w->head;
     w->head = NULL;
     w->tail_of_queue = &w->head;
     w->n_queued = 0;
     w->bytes_queued = 0;
+    mutex_unlock(&w->lock);
+    (void)error_set(&err, ERR_UNAVAILABLE, "try again, or another replica", "not committed: %s",
+                    why);
+    fail_all(waiting, &err);
+}
+
+/* Offline from here on: new tickets and those that wait are refused. */
+static void go_offline(struct writer *w, int64_t wait_us, const char *reason)
+{
+    w->claim.node_index = -1;
+    w->retry_us = clock_mono_us() + wait_us;
+    mutex_lock(&w->lock);
     w->is_open = false;
     w->status.node_index = -1;
     snprintf(w->status.reason, sizeof w->status.reason, "%.255s", reason);
     mutex_unlock(&w->lock);
     tailer_left(w->tail);
-    (void)error_set(&err, ERR_UNAVAILABLE, "try again, or another replica",
-                    "not committed: this replica went offline");
-    fail_all(waiting, &err);
+    refuse_waiting(w, "this replica went offline");
 }
 
 static void leave(struct writer *w)
@@ -309,8 +319,21 @@ static void on_fenced(struct writer *w, int64_t tried_ts)
     go_offline(w, 0, "marked offline by another replica");
 }
 
+/* The outcome is not known and may not be for long: nobody is kept waiting for it. The rows stay,
+ * to be read back. */
+static void answer_unknown(struct writer *w, struct ticket *rows)
+{
+    struct error err;
+
+    (void)error_set(&err, ERR_UNKNOWN_OUTCOME, NULL,
+                    "the database does not answer; it may have been committed");
+    for (struct ticket *t = rows; t; t = t->next)
+        answer(t, &err);
+    refuse_waiting(w, "the database does not answer");
+}
+
 /* A write without an answer: afterwards it is there or never will be. False: we are stopping. */
-static bool settle(struct writer *w, const struct error *why, bool *is_ours)
+static bool settle(struct writer *w, struct ticket *rows, const struct error *why, bool *is_ours)
 {
     struct error err;
     bool is_stopping = false;
@@ -329,6 +352,7 @@ static bool settle(struct writer *w, const struct error *why, bool *is_ours)
             *is_ours = false;
             return true;
         }
+        answer_unknown(w, rows);
         mutex_lock(&w->lock);
         is_stopping = w->is_stopping;
         (void)cond_wait_until(&w->wake, &w->lock, clock_mono_us() + RETRY_US);
@@ -367,6 +391,7 @@ static bool read_back(struct writer *w, const struct ticket *t, bool *is_there)
 static void committed(struct writer *w, struct ticket *rows, size_t n, int64_t watermark)
 {
     w->written_us = clock_mono_us();
+    w->complain_us = 0;
     mutex_lock(&w->lock);
     w->status.watermark = watermark;
     w->status.committed += n;
@@ -387,7 +412,7 @@ static void unknown(struct writer *w, struct ticket *rows, size_t n, int64_t wat
     bool is_ours = false, is_there = false;
     struct error err;
 
-    if (!settle(w, why, &is_ours) || (rows && !read_back(w, rows, &is_there))) {
+    if (!settle(w, rows, why, &is_ours) || (rows && !read_back(w, rows, &is_there))) {
         (void)error_set(&err, ERR_UNKNOWN_OUTCOME, NULL, "stopped before the outcome was known");
         fail_all(rows, &err);
         go_offline(w, 0, "stopping");
@@ -419,8 +444,11 @@ static void refused(struct writer *w, struct ticket *rows, const struct error *w
 {
     struct error err;
 
-    logger_error(w->lg, LOG_ERROR, why, "the database refuses to write the log");
     w->written_us = clock_mono_us(); /* the next beat tries again */
+    if (w->written_us >= w->complain_us) {
+        logger_error(w->lg, LOG_ERROR, why, "the database refuses to write the log");
+        w->complain_us = w->written_us + COMPLAIN_US;
+    }
     mutex_lock(&w->lock);
     snprintf(w->status.reason, sizeof w->status.reason, "%.255s", why->cause);
     mutex_unlock(&w->lock);

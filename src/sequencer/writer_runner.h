@@ -26,7 +26,8 @@ struct ticket {
     struct buffer payload;
     char verified_by[FINGERPRINT_SIZE]; /* "": nobody */
     /* Once, from the writer's thread: err NULL when it is committed, else it is not, and never will
-     * be (ERR_UNAVAILABLE, ERR_OVERLOADED). Must not block. NULL is allowed. */
+     * be (ERR_UNAVAILABLE, ERR_OVERLOADED), or nobody knows (ERR_UNKNOWN_OUTCOME). Must not block.
+     * NULL is allowed. */
     void (*done)(void *ctx, const struct error *err);
     void *ctx;
 };

@@ -52,7 +52,8 @@ running = []
 def fail(*what):
     print("FAILED:", *what, file=sys.stderr)
     for d in running:
-        print("--- %s ---\n%s" % (d.name, "\n".join(d.log().splitlines()[-12:])), file=sys.stderr)
+        print("--- %s ---" % d.name, *(l[:300] for l in d.log().splitlines()[-12:]), sep="\n",
+              file=sys.stderr)
     sys.stderr.flush()
     raise SystemExit(1)
 
