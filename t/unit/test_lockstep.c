@@ -124,7 +124,9 @@ static void a_refused_message_says_so(void **state)
     (void)state;
     user_open(&u);
     o = options_of(&u, urls);
-    u.seq.send_code = RPC_FAILED_PRECONDITION; /* nobody has connected yet */
+    mutex_lock(&u.seq.ev->m);
+    u.seq.send_code = RPC_FAILED_PRECONDITION;
+    mutex_unlock(&u.seq.ev->m);
     assert_int_equal(lockstep_connect(&o, WAIT_US, &ls), LOCKSTEP_OK);
     assert_int_equal(lockstep_send(ls, to, 1, "hello", 5, 10 * US_PER_S, NULL), LOCKSTEP_REFUSED);
     assert_non_null(strstr(lockstep_error(ls), "FAILED_PRECONDITION"));

@@ -299,7 +299,7 @@ static void an_upload_is_collected_within_its_limit(void **state)
 struct watch {
     struct gate told, end;
     struct rpc_stream *st;
-    int status; /* the last */
+    _Atomic int status; /* the last */
     enum rpc_code code;
 };
 
