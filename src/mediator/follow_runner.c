@@ -288,6 +288,8 @@ static void on_state(void *ctx, const struct client_state *s)
     struct error why = {.code = s->code};
 
     mutex_lock(&m->lock);
+    if (m->is_connected && s->kind != CLIENT_CONNECTED)
+        m->lost_at = clock_mono_us();
     m->is_connected = s->kind == CLIENT_CONNECTED;
     mutex_unlock(&m->lock);
     switch (s->kind) {
@@ -347,6 +349,7 @@ bool session_open(struct mediator *m, struct error *err)
         mutex_lock(&m->lock);
         memcpy(m->psid, row.psid, sizeof(m->psid));
         m->head = m->written = h;
+        m->lost_at = clock_mono_us();
         m->head.seen_ts = h.position.is_set ? h.position.ts : INT64_MIN;
         mutex_unlock(&m->lock);
         ok = subscribe(m, &h, err);

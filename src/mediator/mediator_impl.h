@@ -58,6 +58,7 @@ struct mediator {
     struct core_stats stats;
     struct client *client;
     bool is_connected;
+    int64_t lost_at; /* monotonic: since when there is no subscription */
     bool is_session_failed;
     struct error session_error;
 };

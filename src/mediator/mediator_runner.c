@@ -14,6 +14,7 @@
 #define PAUSE_MIN_US          (200 * US_PER_MS) /* between two sessions; doubles up to */
 #define PAUSE_MAX_US          (5 * US_PER_S)
 #define HEAD_POLL_US          US_PER_S
+#define CUT_OFF_US            (3 * US_PER_S) /* without a subscription: another replica may do better */
 #define PROOF_DELAY_US        (250 * US_PER_MS) /* what other traffic has to show that time has passed */
 #define FAILED_FOR_GOOD(code) ((code) == ERR_FORK || (code) == ERR_HISTORY)
 enum { CONNECTIONS_TEXT_MAX = 4000 };
@@ -283,6 +284,15 @@ static void on_lost(struct mediator *m, const char *why)
         mediator_role_move(m, MEDIATOR_CATCHING_UP, MEDIATOR_PASSIVE, why);
 }
 
+static void release(struct mediator *m)
+{
+    struct error err;
+
+    if (lease_held(m->lease, NULL) && !lease_release(m->lease, &err))
+        logger_error(m->lg, LOG_WARN, &err,
+                     "the lease is not given up; others wait for its expiry");
+}
+
 /* The writer has lost the answer to a commit: the own epoch moves past it. False: try again at the
  * next turn, and say it once. */
 static bool settle(struct mediator *m, bool is_said)
@@ -360,6 +370,22 @@ static void ask_time(struct mediator *m)
         client_time_proof(m->client);
 }
 
+/* A replica without a subscription takes no lease, and does not keep one for long. */
+static void hold_or_give_up(struct mediator *m, bool *lease_error)
+{
+    mutex_lock(&m->lock);
+    bool is_connected = m->is_connected;
+    int64_t lost_at = m->lost_at;
+    mutex_unlock(&m->lock);
+    bool is_held = lease_held(m->lease, NULL);
+    if (is_held && !is_connected && clock_mono_us() > lost_at + CUT_OFF_US) {
+        on_lost(m, "no sequencer for 3 s; another replica may have one");
+        release(m);
+    } else if (is_held || is_connected) {
+        step_lease(m, lease_error);
+    }
+}
+
 /* One turn of control, every renewal. */
 static void follow_step(struct mediator *m, struct troubles *t, int64_t *head_at)
 {
@@ -369,7 +395,7 @@ static void follow_step(struct mediator *m, struct troubles *t, int64_t *head_at
     needs_settle = m->needs_settle;
     mutex_unlock(&m->lock);
     t->settle = needs_settle && !settle(m, t->settle);
-    step_lease(m, &t->lease);
+    hold_or_give_up(m, &t->lease);
     enum mediator_role role = mediator_role_now(m);
     if (role == MEDIATOR_ACTIVE)
         ask_time(m);
@@ -474,15 +500,6 @@ static bool run_session(struct mediator *m)
     thread_join(&m->writer);
     session_close(m);
     return true;
-}
-
-static void release(struct mediator *m)
-{
-    struct error err;
-
-    if (lease_held(m->lease, NULL) && !lease_release(m->lease, &err))
-        logger_error(m->lg, LOG_WARN, &err,
-                     "the lease is not given up; others wait for its expiry");
 }
 
 /* A session that failed is opened again, unless the history itself is in doubt: then an operator
