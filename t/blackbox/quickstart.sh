@@ -83,3 +83,13 @@ for mode in '' --postgres; do
     wanted=$(for word in build ${mode:+postgres}; do sed -n "s/^$word //p" "$srcdir/.ci/packages"; done | xargs)
     grep -qxF "sudo apt-get install -y --no-install-recommends $wanted" "$work/err" || fail "$(cat "$work/err")"
 done
+
+# ./check says the same things.
+status=0
+PATH="$work/fake:$PATH" bash "$srcdir/check" > "$work/out" 2> "$work/err" || status=$?
+[ "$status" = 1 ] || fail "check without packages: exit status $status: $(cat "$work/err")"
+wanted=$(sed -n 's/^\(build\|postgres\|test\) //p' "$srcdir/.ci/packages" | xargs)
+grep -qxF "sudo apt-get install -y --no-install-recommends $wanted" "$work/err" || fail "$(cat "$work/err")"
+status=0
+bash "$srcdir/check" nonsense > "$work/out" 2> "$work/err" || status=$?
+[ "$status" = 2 ] && grep -q "no part 'nonsense': plain clang" "$work/err" || fail "check nonsense: $status: $(cat "$work/err")"
