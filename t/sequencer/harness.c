@@ -451,16 +451,18 @@ struct event feed_next(struct feed *f)
         if (!cond_wait_until(&f->changed, &f->lock, until))
             break;
     }
-    if (f->n == 0) {
-        mutex_unlock(&f->lock);
-        fail_msg("no event: %s %s", f->is_ended ? rpc_code_text(f->code) : "timeout", f->message);
+    size_t n = f->n;
+    bool is_ended = f->is_ended;
+    if (n > 0) {
+        bytes = f->events[f->head];
+        f->events[f->head] = (struct buffer)BUFFER_INIT;
+        f->head = (f->head + 1) % 64;
+        f->n--;
     }
-    bytes = f->events[f->head];
-    f->events[f->head] = (struct buffer)BUFFER_INIT;
-    f->head = (f->head + 1) % 64;
-    bool was_full = f->n-- == 64;
     mutex_unlock(&f->lock);
-    if (was_full)
+    if (n == 0)
+        fail_msg("no event: %s %s", is_ended ? rpc_code_text(f->code) : "timeout", f->message);
+    if (n == 64)
         rpc_stream_next(f->stream);
     struct event event = open_event(f, buffer_bytes(&bytes));
     buffer_free(&bytes);
