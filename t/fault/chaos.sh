@@ -98,7 +98,9 @@ fault() {
     stopped_sequencer) n=$(any seq1 seq2); eval "stop_for \$pid_$n 3" ;;
     stopped_mediator) n=$(any med1 med2); eval "stop_for \$pid_$n 3" ;;
     backend)
-        pid=$(postgres_sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'lockstep' ORDER BY random() LIMIT 1")
+        # Any, or one that writes the log, in the middle of it if there is such a moment.
+        n=$(any "random()" "query LIKE '%INTO ls_log%' DESC, state = 'active' DESC, random()")
+        pid=$(postgres_sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'lockstep' ORDER BY $n LIMIT 1")
         stop_for "$pid" 3 ;;
     sessions) postgres_sql -c "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'lockstep'" > /dev/null ;;
     restart) postgres_stop fast; postgres_start ;;
@@ -153,6 +155,9 @@ grep -q '"committed": *[1-9]' "$work/bench" || bad "bench: nothing was committed
 # Both replicas have applied the same log to the same end.
 alike="SELECT COUNT(*) = 2 AND MIN(applied_ts) = MAX(applied_ts) AND MIN(encode(digest, 'hex')) = MAX(encode(digest, 'hex')) FROM seq.ls_node WHERE is_online = 1"
 await "[ \"\$(postgres_sql -c \"$alike\")\" = t ]" 20
+# No row above the promise of its node: who was marked offline wrote nothing afterwards.
+above="SELECT COUNT(*) FROM seq.ls_log l JOIN seq.ls_node n ON n.node_index = l.node_index WHERE l.ts > n.watermark"
+[ "$(postgres_sql -c "$above")" = 0 ] || bad "rows above the watermark of their node"
 # One outcome a request, the same at both participants, and what the mediator has decided.
 for p in alice:$pa bob:$pb; do
     n=$(postgres_sql -c "SELECT COUNT(*) FROM ${p%:*}.ls_part_outcome")
