@@ -1,15 +1,15 @@
 -- Statements of the sequencer: the log, the nodes that write it, the synchronizer's row.
 
--- sequencer_append: log rows in and own watermark up, while the node is ours and online and its clock is sane
+-- sequencer_append: log rows in and own watermark up, while the node is ours, online and where we left it, and its clock is sane
 -- dialect: postgresql
--- params: node_index i64, epoch i64, watermark i64, skew_us i64, holder bytes
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, holder bytes
 -- row: ts i64, node_index i64, kind i64, sender_id i64, payload bytes
 -- fenced: ls_node
 -- rows: 1 and the batch   locks: own row of ls_node   plan: primary key   called: once per batch
 WITH f AS (
     UPDATE ls_node SET watermark = :watermark
      WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
-       AND watermark < :watermark
+       AND watermark = :previous AND watermark < :watermark
        AND (CAST(:watermark AS BIGINT) <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + CAST(:skew_us AS BIGINT)
             OR CAST(:watermark AS BIGINT) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
     RETURNING 1)
@@ -18,36 +18,36 @@ SELECT v.ts, v.node_index, v.kind, v.sender_id, v.payload
   FROM (VALUES :rows) v (ts, node_index, kind, sender_id, payload), f
  WHERE v.ts IS NOT NULL
 
--- sequencer_append: log rows in and own watermark up, while the node is ours and online and its clock is sane
+-- sequencer_append: log rows in and own watermark up, while the node is ours, online and where we left it, and its clock is sane
 -- dialect: sqlite
--- params: node_index i64, epoch i64, watermark i64, skew_us i64, holder bytes
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, holder bytes
 -- row: ts i64, node_index i64, kind i64, sender_id i64, payload bytes
 -- fenced: ls_node
 -- rows: 1 and the batch   locks: the database   plan: primary key   called: once per batch
 UPDATE ls_node SET watermark = :watermark
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
-   AND watermark < :watermark
+   AND watermark = :previous AND watermark < :watermark
    AND (:watermark <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + :skew_us
         OR :watermark <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000);
 INSERT INTO ls_log (ts, node_index, kind, sender_id, payload) VALUES :rows;
 
--- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours
+-- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours and where we left it
 -- dialect: postgresql
--- params: node_index i64, epoch i64, watermark i64, skew_us i64, applied_ts i64, holder bytes, digest bytes
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, applied_ts i64, holder bytes, digest bytes
 -- rows: 1, or 0 when fenced or far ahead   locks: own row   plan: primary key   called: every 250 ms when idle
 UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :digest
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
-   AND watermark < :watermark
+   AND watermark = :previous AND watermark < :watermark
    AND (CAST(:watermark AS BIGINT) <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + CAST(:skew_us AS BIGINT)
         OR CAST(:watermark AS BIGINT) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
 
--- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours
+-- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours and where we left it
 -- dialect: sqlite
--- params: node_index i64, epoch i64, watermark i64, skew_us i64, applied_ts i64, holder bytes, digest bytes
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, applied_ts i64, holder bytes, digest bytes
 -- rows: 1, or 0 when fenced or far ahead   locks: the database   plan: primary key   called: every 250 ms when idle
 UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :digest
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
-   AND watermark < :watermark
+   AND watermark = :previous AND watermark < :watermark
    AND (:watermark <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + :skew_us
         OR :watermark <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
 

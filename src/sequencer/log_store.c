@@ -6,16 +6,16 @@
 
 #define TIMEOUT_US 5000000
 
-bool log_store_append(struct db *db, const struct node_claim *c, const struct log_row *rows,
-                      size_t n, int64_t skew_us, struct error *err)
+bool log_store_append(struct db *db, struct node_claim *c, const struct log_row *rows, size_t n,
+                      int64_t skew_us, struct error *err)
 {
     struct value *v = calloc(n * 5, sizeof *v);
 
     if (!v)
         return error_set(err, ERR_MEMORY, NULL, "no memory for %zu log rows", n);
     struct value params[] = {value_i64(c->node_index), value_i64(c->fence.epoch),
-                             value_i64(rows[n - 1].ts), value_i64(skew_us),
-                             fence_holder(&c->fence)};
+                             value_i64(c->watermark),  value_i64(rows[n - 1].ts),
+                             value_i64(skew_us),       fence_holder(&c->fence)};
     for (size_t i = 0; i < n; i++) {
         v[i * 5] = value_i64(rows[i].ts);
         v[i * 5 + 1] = value_i64(c->node_index);
@@ -23,8 +23,10 @@ bool log_store_append(struct db *db, const struct node_claim *c, const struct lo
         v[i * 5 + 3] = rows[i].sender_id ? value_i64(rows[i].sender_id) : value_null();
         v[i * 5 + 4] = value_bytes(rows[i].payload);
     }
-    bool ok = db_fenced(db, "sequencer_append", params, 5, v, n, TIMEOUT_US, NULL, err);
+    bool ok = db_fenced(db, "sequencer_append", params, 6, v, n, TIMEOUT_US, NULL, err);
     free(v);
+    if (ok)
+        c->watermark = rows[n - 1].ts;
     return ok;
 }
 

@@ -83,26 +83,35 @@ bool node_store_claim(struct db *db, int node_index, const struct watermark *see
     return ok;
 }
 
-bool node_store_start(struct db *db, const struct node_claim *c, int64_t start_ts, int64_t *start,
-                      struct error *err)
+bool node_store_own(struct db *db, const struct node_claim *c, int64_t *watermark,
+                    struct error *err)
 {
-    struct value params[] = {value_i64(c->node_index), value_i64(c->fence.epoch),
-                             value_i64(start_ts), fence_holder(&c->fence)};
     struct watermark w[SEQUENCER_NODES_MAX];
     int64_t version = 0;
     size_t n;
 
-    if (!one_row(db, "sequencer_node_start", params, 4, err) ||
-        !node_store_read(db, w, SEQUENCER_NODES_MAX, &n, &version, err))
+    if (!node_store_read(db, w, SEQUENCER_NODES_MAX, &n, &version, err))
         return false;
     for (size_t i = 0; i < n; i++) {
-        if (w[i].node_index == c->node_index && w[i].is_online && w[i].epoch == c->fence.epoch) {
-            *start = w[i].ts;
+        if (w[i].node_index == c->node_index && w[i].is_online && w[i].epoch == c->fence.epoch &&
+            memcmp(w[i].holder, c->fence.holder, HOLDER_LEN) == 0) {
+            *watermark = w[i].ts;
             return true;
         }
     }
-    return error_set(err, ERR_FENCED, NULL, "node index %d was taken away while joining",
-                     c->node_index);
+    return error_set(err, ERR_FENCED, NULL, "node index %d was taken away", c->node_index);
+}
+
+bool node_store_start(struct db *db, struct node_claim *c, int64_t start_ts, int64_t *start,
+                      struct error *err)
+{
+    struct value params[] = {value_i64(c->node_index), value_i64(c->fence.epoch),
+                             value_i64(start_ts), fence_holder(&c->fence)};
+
+    if (!one_row(db, "sequencer_node_start", params, 4, err) || !node_store_own(db, c, start, err))
+        return false;
+    c->watermark = *start;
+    return true;
 }
 
 bool node_store_settle(struct db *db, struct node_claim *c, struct error *err)
@@ -149,16 +158,16 @@ bool node_store_leave(struct db *db, const struct node_claim *c, int64_t applied
     return one_row(db, "sequencer_node_leave", params, 5, err);
 }
 
-bool node_store_beat(struct db *db, const struct node_claim *c, int64_t watermark, int64_t skew_us,
+bool node_store_beat(struct db *db, struct node_claim *c, int64_t watermark, int64_t skew_us,
                      int64_t applied_ts, const uint8_t digest[32], struct error *err)
 {
-    struct value params[] = {value_i64(c->node_index),
-                             value_i64(c->fence.epoch),
-                             value_i64(watermark),
-                             value_i64(skew_us),
-                             value_i64(applied_ts),
-                             fence_holder(&c->fence),
-                             value_bytes(bytes_of(digest, 32))};
+    struct value params[] = {value_i64(c->node_index), value_i64(c->fence.epoch),
+                             value_i64(c->watermark),  value_i64(watermark),
+                             value_i64(skew_us),       value_i64(applied_ts),
+                             fence_holder(&c->fence),  value_bytes(bytes_of(digest, 32))};
 
-    return one_row(db, "sequencer_beat", params, 7, err);
+    if (!one_row(db, "sequencer_beat", params, 8, err))
+        return false;
+    c->watermark = watermark;
+    return true;
 }

@@ -14,6 +14,7 @@ struct db;
 struct node_claim {
     int node_index; /* -1: none */
     struct fence fence;
+    int64_t watermark; /* own, as last committed: a database that has another one lost history */
 };
 
 /* Every row of ls_node, from one statement. *members_version: of ls_synchronizer, as of then;
@@ -27,12 +28,15 @@ MUST_CHECK bool node_store_claim(struct db *db, int node_index, const struct wat
                                  int64_t start_ts, struct node_claim *out, struct error *err);
 /* Second commit: *start is the largest watermark over all rows as of now, and own watermark from
  * now on; the node gives out what is above it. Fails: ERR_FENCED. */
-MUST_CHECK bool node_store_start(struct db *db, const struct node_claim *c, int64_t start_ts,
+MUST_CHECK bool node_store_start(struct db *db, struct node_claim *c, int64_t start_ts,
                                  int64_t *start, struct error *err);
 /* After ERR_UNKNOWN_OUTCOME: moves the own epoch, so that the lost write is there or never will be.
  * Draws a new holder. Safe to call again after a failure. Fails: ERR_FENCED (marked offline
  * meanwhile). */
 MUST_CHECK bool node_store_settle(struct db *db, struct node_claim *c, struct error *err);
+/* Own watermark as the database has it. Fails: ERR_FENCED (the node is not ours any more). */
+MUST_CHECK bool node_store_own(struct db *db, const struct node_claim *c, int64_t *watermark,
+                               struct error *err);
 /* Marks a silent node offline. *done false: it lives, or somebody was faster. Fails with ERR_RETRY
  * or ERR_TIMEOUT after half the expiry when its row is locked; on PostgreSQL a session that waits
  * for a stopped client has been ended then: try again. */
@@ -43,8 +47,8 @@ MUST_CHECK bool node_store_leave(struct db *db, const struct node_claim *c, int6
                                  const uint8_t digest[32], struct error *err);
 
 /* Own watermark up without rows; publishes how far apply is. Fails: ERR_FENCED (not ours any more,
- * or refused as too far ahead: read own row to know), ERR_UNKNOWN_OUTCOME. */
-MUST_CHECK bool node_store_beat(struct db *db, const struct node_claim *c, int64_t watermark,
+ * not where we left it, or refused as too far ahead: node_store_own tells), ERR_UNKNOWN_OUTCOME. */
+MUST_CHECK bool node_store_beat(struct db *db, struct node_claim *c, int64_t watermark,
                                 int64_t skew_us, int64_t applied_ts, const uint8_t digest[32],
                                 struct error *err);
 
@@ -58,9 +62,8 @@ struct log_row {
 #define LOG_ROWS_MAX FENCED_ROWS_MAX
 /* Rows (1 to LOG_ROWS_MAX, ts rising) and own watermark (the last ts) in one fenced act. Fails as
  * node_store_beat; on ERR_FENCED nothing was written. */
-MUST_CHECK bool log_store_append(struct db *db, const struct node_claim *c,
-                                 const struct log_row *rows, size_t n, int64_t skew_us,
-                                 struct error *err);
+MUST_CHECK bool log_store_append(struct db *db, struct node_claim *c, const struct log_row *rows,
+                                 size_t n, int64_t skew_us, struct error *err);
 
 /* A page of the log, owned. Zero-initialise. */
 struct log_page {

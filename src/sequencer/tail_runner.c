@@ -30,6 +30,8 @@ struct tailer {
     int64_t applied_ts; /* everything up to here went to apply */
     struct watermark rows[SEQUENCER_NODES_MAX];
     size_t n_rows;
+    struct watermark last[SEQUENCER_NODES_MAX]; /* the rows of the turn before */
+    size_t n_last;
     struct silence silence[SEQUENCER_NODES_MAX];
     int64_t members_version, members_seen;
     int64_t wait_us, ticked_us;
@@ -252,23 +254,38 @@ static void reap_silent(struct tailer *t, int64_t now_us, const struct own_range
     }
 }
 
-/* Watermarks never move back, so the largest one tells when the database has lost history.
- * own_until: what was committed before the rows were read; a commit since then is not in them. */
-static bool check_history(struct tailer *t, int64_t own_until, struct error *err)
+static const struct watermark *row_of(const struct tailer *t, int node_index)
 {
-    int64_t largest = INT64_MIN;
-
     for (size_t i = 0; i < t->n_rows; i++) {
-        if (t->rows[i].ts > largest)
-            largest = t->rows[i].ts;
+        if (t->rows[i].node_index == node_index)
+            return &t->rows[i];
     }
-    int64_t seen = own_until > t->frontier.safe_ts ? own_until : t->frontier.safe_ts;
-    bool is_expected = t->n_rows > 0 || own_until > 0; /* before the first node there is no row */
-    if (is_expected && largest < seen)
-        return error_set(err, ERR_HISTORY,
-                         "restore the lost history, or start the replicas anew on this database",
-                         "the database ends at %lld, but %lld was acted on", (long long)largest,
-                         (long long)seen);
+    return NULL;
+}
+
+static bool lost_history(int node_index, int64_t was, const struct watermark *is, struct error *err)
+{
+    return error_set(err, ERR_HISTORY,
+                     "restore the lost history, or start the replicas anew on this database",
+                     "node index %d ends at %lld in the database, but %lld was acted on",
+                     node_index, is ? (long long)is->ts : -1, (long long)was);
+}
+
+/* No row of ls_node ever goes, and none ever moves back: that is how it shows when the database has
+ * lost history. own: as of before the rows were read. */
+static bool check_history(struct tailer *t, const struct own_range *own, struct error *err)
+{
+    for (size_t i = 0; i < t->n_last; i++) {
+        const struct watermark *was = &t->last[i], *is = row_of(t, was->node_index);
+
+        if (!is || is->ts < was->ts || is->epoch < was->epoch)
+            return lost_history(was->node_index, was->ts, is, err);
+    }
+    const struct watermark *mine = own->index >= 0 ? row_of(t, own->index) : NULL;
+    if (own->index >= 0 && (!mine || mine->ts < own->until))
+        return lost_history(own->index, own->until, mine, err);
+    memcpy(t->last, t->rows, t->n_rows * sizeof t->rows[0]);
+    t->n_last = t->n_rows;
     return true;
 }
 
@@ -344,7 +361,7 @@ static bool step(struct tailer *t, bool *is_fatal, struct error *err)
     if (!node_store_read(t->db, t->rows, SEQUENCER_NODES_MAX, &t->n_rows, &t->members_version, err))
         return false;
     *is_fatal = true;
-    if (!check_history(t, own.until, err))
+    if (!check_history(t, &own, err))
         return false;
     *is_fatal = false;
     (void)frontier_advance(&t->frontier, t->rows, t->n_rows);

@@ -18,6 +18,7 @@
 #define COMPLAIN_US   (10 * US_PER_S)
 #define RETRY_US      100000  /* between attempts to join or to settle */
 #define CLOCK_WAIT_US 1000000 /* after the engine refused our clock */
+#define LOST_WAIT_US  1000000 /* after lost history, until the tailer has seen it too */
 
 struct writer {
     struct sequencer_config cfg;
@@ -287,36 +288,43 @@ static void try_join(struct writer *w)
 
 /* ---- writing ---- */
 
-/* The fence refused. Ours still: then it was our clock. */
+/* The database is not where we left it. The tailer, which sees the same, ends this replica. */
+static void on_history(struct writer *w, int64_t found)
+{
+    char reason[200];
+
+    snprintf(reason, sizeof reason, "the database ends node index %d at %lld, it was at %lld",
+             w->claim.node_index, (long long)found, (long long)w->claim.watermark);
+    log_error(w->lg, ERR_HISTORY, "%s", reason);
+    go_offline(w, LOST_WAIT_US, reason);
+}
+
+/* The fence refused. Ours still: then it was our clock, or the database has lost history. */
 static void on_fenced(struct writer *w, int64_t tried_ts)
 {
-    struct watermark rows[SEQUENCER_NODES_MAX];
-    int64_t version = 0;
+    int64_t found;
     struct error err;
     char reason[200];
-    size_t n = 0;
 
-    if (node_store_read(w->db, rows, SEQUENCER_NODES_MAX, &n, &version, &err)) {
-        for (size_t i = 0; i < n; i++) {
-            if (rows[i].node_index != w->claim.node_index || !rows[i].is_online ||
-                rows[i].epoch != w->claim.fence.epoch ||
-                memcmp(rows[i].holder, w->claim.fence.holder, HOLDER_LEN) != 0)
-                continue;
-            snprintf(reason, sizeof reason,
-                     "ts %lld is more than %lld ms ahead of the database's clock: set this "
-                     "machine's clock",
-                     (long long)tried_ts, (long long)(w->cfg.max_clock_skew_us / US_PER_MS));
-            log_error(w->lg, ERR_LIMIT, "%s", reason);
-            leave(w);
-            go_offline(w, CLOCK_WAIT_US, reason);
-            return;
-        }
+    if (!node_store_own(w->db, &w->claim, &found, &err)) {
+        log_warn(w->lg, ERR_FENCED,
+                 "online -> offline: another replica marked node index %d offline; "
+                 "joining again",
+                 w->claim.node_index);
+        go_offline(w, 0, "marked offline by another replica");
+        return;
     }
-    log_warn(w->lg, ERR_FENCED,
-             "online -> offline: another replica marked node index %d offline; "
-             "joining again",
-             w->claim.node_index);
-    go_offline(w, 0, "marked offline by another replica");
+    if (found != w->claim.watermark) {
+        on_history(w, found);
+        return;
+    }
+    snprintf(reason, sizeof reason,
+             "ts %lld is more than %lld ms ahead of the database's clock: set this "
+             "machine's clock",
+             (long long)tried_ts, (long long)(w->cfg.max_clock_skew_us / US_PER_MS));
+    log_error(w->lg, ERR_LIMIT, "%s", reason);
+    leave(w);
+    go_offline(w, CLOCK_WAIT_US, reason);
 }
 
 /* The outcome is not known and may not be for long: nobody is kept waiting for it. The rows stay,
@@ -362,30 +370,48 @@ static bool settle(struct writer *w, struct ticket *rows, const struct error *wh
     }
 }
 
+/* Between two tries; false: stopping. */
+static bool pause_retry(struct writer *w)
+{
+    mutex_lock(&w->lock);
+    bool is_stopping = w->is_stopping;
+    (void)cond_wait_until(&w->wake, &w->lock, clock_mono_us() + RETRY_US);
+    mutex_unlock(&w->lock);
+    return !is_stopping;
+}
+
 /* Is the batch there? Own rows are known by ts and content. */
 static bool read_back(struct writer *w, const struct ticket *t, bool *is_there)
 {
     struct log_page page = {0};
     struct error err;
 
-    for (;;) {
+    *is_there = false;
+    do {
         if (log_store_row(w->db, t->ts, &page, &err)) {
             *is_there = page.at[0].node_index == t->node_index &&
                         bytes_equal(page.at[0].payload, buffer_bytes(&t->payload));
             log_page_free(&page);
             return true;
         }
-        if (err.code == ERR_NOT_FOUND) {
-            *is_there = false;
+        if (err.code == ERR_NOT_FOUND)
             return true;
-        }
-        mutex_lock(&w->lock);
-        bool is_stopping = w->is_stopping;
-        (void)cond_wait_until(&w->wake, &w->lock, clock_mono_us() + RETRY_US);
-        mutex_unlock(&w->lock);
-        if (is_stopping)
-            return false;
-    }
+    } while (pause_retry(w));
+    return false;
+}
+
+/* What the database has of us after a settled write. *is_ours false: marked offline meanwhile.
+ * False: stopping. */
+static bool read_own(struct writer *w, int64_t *found, bool *is_ours)
+{
+    struct error err;
+
+    do {
+        *is_ours = node_store_own(w->db, &w->claim, found, &err);
+        if (*is_ours || err.code == ERR_FENCED)
+            return true;
+    } while (pause_retry(w));
+    return false;
 }
 
 static void committed(struct writer *w, struct ticket *rows, size_t n, int64_t watermark)
@@ -406,27 +432,35 @@ static void committed(struct writer *w, struct ticket *rows, size_t n, int64_t w
     tailer_committed(w->tail, rows, watermark);
 }
 
+/* After an answer that was lost. watermark: what was written. */
 static void unknown(struct writer *w, struct ticket *rows, size_t n, int64_t watermark,
                     const struct error *why)
 {
     bool is_ours = false, is_there = false;
+    int64_t found = INT64_MIN;
     struct error err;
 
-    if (!settle(w, rows, why, &is_ours) || (rows && !read_back(w, rows, &is_there))) {
+    if (!settle(w, rows, why, &is_ours) || (is_ours && !read_own(w, &found, &is_ours)) ||
+        (rows && !read_back(w, rows, &is_there))) {
         (void)error_set(&err, ERR_UNKNOWN_OUTCOME, NULL, "stopped before the outcome was known");
         fail_all(rows, &err);
         go_offline(w, 0, "stopping");
         return;
     }
+    bool is_lost = is_ours && found != watermark && found != w->claim.watermark;
+    if (is_ours && !is_lost)
+        w->claim.watermark = found;
     if (rows && is_there) {
         committed(w, rows, n, watermark);
     } else {
         (void)error_set(&err, ERR_UNAVAILABLE, "send it again", "not committed: %s", why->cause);
         fail_all(rows, &err);
-        if (is_ours)
-            committed(w, NULL, 0, w->status.watermark);
+        if (is_ours && !is_lost)
+            committed(w, NULL, 0, found);
     }
-    if (!is_ours)
+    if (is_lost)
+        on_history(w, found);
+    else if (!is_ours)
         go_offline(w, 0, "marked offline by another replica");
 }
 
