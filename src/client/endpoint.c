@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "client/client_impl.h"
 
+#define SAY_US       (3 * US_PER_S) /* without a connection: a start may take that long */
+#define SAY_AGAIN_US (60 * US_PER_S)
 /* An idle endpoint is probed this many times less often than the one in use. */
 #define IDLE_PROBE_FACTOR 4
 
@@ -65,13 +67,41 @@ bool endpoint_open(struct client *c, struct endpoint *e, const char *url,
     return rpc_channel_open(c->loop, &cfg, on_channel_state, e, &e->ch, err);
 }
 
+/* A call that fails at once tells why there is no connection, which the channel's state does not.
+ */
+static void say_why(struct endpoint *e)
+{
+    struct client *c = e->c;
+    struct error err;
+
+    if (connect_probe(e, &err))
+        return;
+    mutex_lock(&c->m);
+    bool is_news = !c->is_stopping && e->health != CLIENT_ENDPOINT_OK;
+    if (is_news)
+        snprintf(e->reason, sizeof(e->reason), "%.*s", CLIENT_REASON_MAX - 1, err.cause);
+    mutex_unlock(&c->m);
+    if (is_news)
+        log_warn(c->lg, ERR_CONNECTION, "endpoint %s cannot be reached: %s%s", e->url, err.cause,
+                 strstr(err.cause, "certificate")
+                     ? "; check trust-collection-file, and that the certificate names the host"
+                     : "");
+}
+
 static bool wait_channel(struct endpoint *e)
 {
     struct client *c = e->c;
+    int64_t say_at = clock_mono_us() + SAY_US;
 
     mutex_lock(&c->m);
-    while (!c->is_stopping && e->rpc != RPC_READY)
-        cond_wait(&c->changed, &c->m);
+    while (!c->is_stopping && e->rpc != RPC_READY) {
+        if (cond_wait_until(&c->changed, &c->m, say_at) || clock_mono_us() < say_at)
+            continue;
+        say_at = clock_mono_us() + SAY_AGAIN_US;
+        mutex_unlock(&c->m);
+        say_why(e);
+        mutex_lock(&c->m);
+    }
     bool ok = !c->is_stopping;
     if (ok) {
         e->health = CLIENT_ENDPOINT_CONNECTING;

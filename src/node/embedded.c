@@ -20,7 +20,8 @@ static struct config_node *derive(const struct config_node *syn, struct error *e
     }
     c->kind = CONFIG_M;
     c->is_migrating = syn->is_migrating;
-    c->admin_api = (struct config_api){.address = (char *)"127.0.0.1"};
+    /* Whoever needs a certificate for the sequencer's needs one here too; borrowed from syn. */
+    c->admin_api = (struct config_api){.address = (char *)"127.0.0.1", .tls = syn->admin_api.tls};
     c->lease = syn->lease;
     c->in_flight = CONFIG_RESUME;
     if (!config_storage_of_mediator(&syn->storage, &c->storage, err)) {

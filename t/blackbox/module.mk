@@ -8,6 +8,8 @@ BLACKBOX_TESTS += t/blackbox/logs.sh
 EXTRA_DIST += t/blackbox/logs.sh t/blackbox/logs_check.py
 BLACKBOX_TESTS += t/blackbox/bad_database.py
 EXTRA_DIST += t/blackbox/bad_database.py
+BLACKBOX_TESTS += t/blackbox/tls.sh
+EXTRA_DIST += t/blackbox/tls.sh
 # Tests of the whole: what is installed, the two commands of the root.
 WHOLE_TESTS = %D%/install.sh %D%/quickstart.sh %D%/quickstart-postgres.sh
 BLACKBOX_TESTS += $(WHOLE_TESTS)
