@@ -219,6 +219,7 @@ static void fail(struct sequencer *seq, const struct error *err)
     mutex_unlock(&seq->state);
     set_health(seq, false);
     delivery_disconnect_all(seq->delivery, "this replica has failed");
+    writer_retire(seq->writer); /* a node that nobody reads for would hold the others back */
 }
 
 static void on_failed(void *ctx, const struct error *err)

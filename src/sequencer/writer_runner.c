@@ -296,6 +296,7 @@ static void on_history(struct writer *w, int64_t found)
     snprintf(reason, sizeof reason, "the database ends node index %d at %lld, it was at %lld",
              w->claim.node_index, (long long)found, (long long)w->claim.watermark);
     log_error(w->lg, ERR_HISTORY, "%s", reason);
+    leave(w);
     go_offline(w, LOST_WAIT_US, reason);
 }
 
@@ -660,12 +661,17 @@ bool writer_start(struct writer *w, int64_t start_ts, struct error *err)
     return thread_start(&w->thread, "seq-writer", run, w, err);
 }
 
-void writer_stop(struct writer *w)
+void writer_retire(struct writer *w)
 {
     mutex_lock(&w->lock);
     w->is_stopping = true;
     w->is_open = false;
     cond_broadcast(&w->wake);
     mutex_unlock(&w->lock);
+}
+
+void writer_stop(struct writer *w)
+{
+    writer_retire(w);
     thread_join(&w->thread);
 }

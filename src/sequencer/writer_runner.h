@@ -38,7 +38,9 @@ MUST_CHECK bool writer_open(const struct sequencer_config *cfg, struct db *db, s
                             struct tailer *tail, struct writer **out, struct error *err);
 /* start_ts: of the synchronizer. */
 MUST_CHECK bool writer_start(struct writer *w, int64_t start_ts, struct error *err);
-/* Refuses new tickets, commits what is queued, says goodbye, joins the thread. */
+/* Refuses new tickets, commits what is queued, says goodbye, for good; does not wait for it. */
+void writer_retire(struct writer *w);
+/* The same, and joins the thread. */
 void writer_stop(struct writer *w);
 void writer_close(struct writer *w); /* NULL is allowed */
 

@@ -45,6 +45,8 @@ ask settle
 node=$(sed -n 's/.*active: serves as node index \([0-9]*\).*/\1/p' "$work/seq1.log" | tail -1)
 postgres_sql -c "UPDATE seq.ls_node SET watermark = watermark - 1 WHERE node_index = $node AND is_online = 1"
 await "has seq1 LS-HISTORY"
+# It leaves: a node that does not follow its peers any more would hold them back.
+await '[ "$(postgres_sql -c "SELECT is_online FROM seq.ls_node WHERE node_index = $node")" = 0 ]'
 for n in 1 2; do eval "kill -9 \$pid_seq$n; wait \$pid_seq$n" 2>/dev/null || :; done
 
 # Replicas that were not there start on what there is; then all of it goes back under them.
