@@ -16,7 +16,8 @@
 #include "sequencer/tail_runner.h"
 
 #define COMPLAIN_US   (10 * US_PER_S)
-#define RETRY_US      100000  /* between attempts to join or to settle */
+#define SLOW_US       US_PER_S /* a write that was lost after this long will hardly be settled soon */
+#define RETRY_US      100000   /* between attempts to join or to settle */
 #define CLOCK_WAIT_US 1000000 /* after the engine refused our clock */
 #define LOST_WAIT_US  1000000 /* after lost history, until the tailer has seen it too */
 
@@ -32,6 +33,7 @@ struct writer {
     struct node_claim claim; /* node_index -1: offline */
     struct seq_clock clock;
     int64_t written_us;  /* monotonic: when the watermark last moved */
+    int64_t began_us;    /* monotonic: when the write began */
     int64_t retry_us;    /* monotonic: not before */
     int64_t complain_us; /* monotonic: of the same trouble not before */
 
@@ -352,6 +354,8 @@ static bool settle(struct writer *w, struct ticket *rows, const struct error *wh
     w->is_open = false;
     snprintf(w->status.reason, sizeof w->status.reason, "%.255s", why->cause);
     mutex_unlock(&w->lock);
+    if (clock_mono_us() - w->began_us > SLOW_US)
+        answer_unknown(w, rows);
     for (;;) {
         if (node_store_settle(w->db, &w->claim, &err)) {
             *is_ours = true;
@@ -523,6 +527,7 @@ static void write_batch(struct writer *w, struct ticket *batch, size_t n)
     }
     if (failpoint_is_on("answer-before-commit"))
         answer_too_early(batch);
+    w->began_us = clock_mono_us();
     if (log_store_append(w->db, &w->claim, rows, n, w->cfg.max_clock_skew_us, &err)) {
         committed(w, batch, n, rows[n - 1].ts);
     } else if (err.code == ERR_FENCED) {
@@ -557,6 +562,7 @@ static void beat(struct writer *w, int64_t follow)
     applied_ts = w->applied_ts;
     memcpy(digest, w->digest, sizeof digest);
     mutex_unlock(&w->lock);
+    w->began_us = clock_mono_us();
     if (node_store_beat(w->db, &w->claim, ts, w->cfg.max_clock_skew_us, applied_ts, digest, &err))
         committed(w, NULL, 0, ts);
     else if (err.code == ERR_FENCED)

@@ -10,6 +10,8 @@ BLACKBOX_TESTS += t/blackbox/bad_database.py
 EXTRA_DIST += t/blackbox/bad_database.py
 BLACKBOX_TESTS += t/blackbox/tls.sh
 EXTRA_DIST += t/blackbox/tls.sh
+BLACKBOX_TESTS += t/blackbox/bad_postgres.sh
+EXTRA_DIST += t/blackbox/bad_postgres.sh t/blackbox/bad_postgres_check.py
 # Tests of the whole: what is installed, the two commands of the root.
 WHOLE_TESTS = %D%/install.sh %D%/quickstart.sh %D%/quickstart-postgres.sh
 BLACKBOX_TESTS += $(WHOLE_TESTS)
