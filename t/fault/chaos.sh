@@ -5,7 +5,7 @@
 #   alice, bob -------+            +--- PostgreSQL
 #                     +--- seq2 ---+--- med1, med2
 #
-# Each round one of: kill -9 of a sequencer, of both, of a mediator; SIGSTOP of one for 3 s, longer than
+# Each round one of: kill -9 of a sequencer, of a mediator, of both; SIGSTOP of one for 3 s, longer than
 # the expiry; a session's server process stopped; sessions ended; PostgreSQL restarted, or killed.
 # LS_TEST_ROUNDS: how many rounds; LS_TEST_SEED: repeats a run's choice of faults; LS_TEST_FAULT: only
 # this one; LS_TEST_BURST, LS_TEST_RATE: letters a round and sender, transactions a second.
@@ -15,9 +15,7 @@
 # alike; each request has one verdict, the same everywhere; nobody has failed.
 . "$srcdir/t/lib.sh"
 rounds=${LS_TEST_ROUNDS:-6} burst=${LS_TEST_BURST:-60}
-RANDOM=${LS_TEST_SEED:-$$}
-seed=$RANDOM
-RANDOM=$seed
+seed=${LS_TEST_SEED:-$RANDOM}
 lockstepd=$builddir/lockstepd lockstep=$builddir/lockstep
 postgres_start
 export LOCKSTEP_PASSWORD="$pg_password"
@@ -88,13 +86,14 @@ pause() { read -rt "$1" <> <(:) || :; }
 any() { eval "echo \${$((1 + RANDOM % $#))}"; }
 stop_for() { kill -STOP "$1"; pause "$2"; kill -CONT "$1"; }
 kill_node() { eval "kill -9 \$pid_$1; wait \$pid_$1" 2>/dev/null || :; run "$1"; }
-faults=(sequencer sequencer stopped_sequencer stopped_sequencer mediator stopped_mediator backend sessions both restart immediate)
+faults=(sequencer sequencer stopped_sequencer stopped_sequencer mediator mediators stopped_mediator backend sessions both restart immediate)
 fault() {
     local n pid
     case $1 in
     sequencer) n=$(any seq1 seq2); kill_node $n ;;
     mediator) n=$(any med1 med2); kill_node $n ;;
     both) kill_node seq1; kill_node seq2 ;;
+    mediators) kill_node med1; kill_node med2 ;;
     stopped_sequencer) n=$(any seq1 seq2); eval "stop_for \$pid_$n 3" ;;
     stopped_mediator) n=$(any med1 med2); eval "stop_for \$pid_$n 3" ;;
     backend)
@@ -109,6 +108,7 @@ fault() {
     echo "round $round: $1 ${n:-}"
 }
 echo "seed $seed"
+RANDOM=$seed
 for ((round = 1; round <= rounds; round++)); do
     for name in a b c; do say_to $name "burst $burst"; done
     # In the middle of it; at another place each time.
