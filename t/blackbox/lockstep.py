@@ -41,7 +41,7 @@ for tool in ("protoc", "openssl"):
 
 SRC = os.environ.get("srcdir", ".")
 BUILD = os.environ.get("builddir", ".")
-WORK = tempfile.mkdtemp(prefix="lockstep-test.")
+WORK = tempfile.mkdtemp(prefix="lockstep-black-box.")
 SEQ = "/com.digitalasset.canton.sequencer.api.v30."
 PART = "/lockstep.participant.v1.ParticipantService/"
 TS_MAX = 253402300799999999
