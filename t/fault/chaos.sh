@@ -85,6 +85,8 @@ bench=$!
 pause() { read -rt "$1" <> <(:) || :; }
 any() { eval "echo \${$((1 + RANDOM % $#))}"; }
 stop_for() { kill -STOP "$1"; pause "$2"; kill -CONT "$1"; }
+# In the background: what comes next hits the others meanwhile.
+stop_node() { eval "stop_for \$pid_$1 3" 2>/dev/null & pause 0.2; }
 kill_node() { eval "kill -9 \$pid_$1; wait \$pid_$1" 2>/dev/null || :; run "$1"; }
 faults=(sequencer sequencer stopped_sequencer stopped_sequencer mediator mediators stopped_mediator backend sessions both restart immediate)
 fault() {
@@ -94,8 +96,8 @@ fault() {
     mediator) n=$(any med1 med2); kill_node $n ;;
     both) kill_node seq1; kill_node seq2 ;;
     mediators) kill_node med1; kill_node med2 ;;
-    stopped_sequencer) n=$(any seq1 seq2); eval "stop_for \$pid_$n 3" ;;
-    stopped_mediator) n=$(any med1 med2); eval "stop_for \$pid_$n 3" ;;
+    stopped_sequencer) n=$(any seq1 seq2); stop_node $n ;;
+    stopped_mediator) n=$(any med1 med2); stop_node $n ;;
     backend)
         # Any, or one that writes the log, in the middle of it if there is such a moment.
         n=$(any "random()" "query LIKE '%INTO ls_log%' DESC, state = 'active' DESC, random()")
@@ -114,8 +116,8 @@ for ((round = 1; round <= rounds; round++)); do
     # In the middle of it; at another place each time.
     pause "0.$((RANDOM % 5))$((RANDOM % 10))"
     fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"
-    # Every third time another one before all is well again.
-    if [ $((RANDOM % 3)) = 0 ]; then fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"; fi
+    # Every other time another one before all is well again.
+    if [ $((RANDOM % 2)) = 0 ]; then fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"; fi
     for name in a b c; do say_to $name 'burst 20'; done
     for name in a b c; do hear $name; hear $name; done
     end=$((SECONDS + 40))
