@@ -38,6 +38,7 @@ struct bench {
     char uid[UID_TEXT_SIZE], member[MEMBER_TEXT_SIZE];
     struct mutex lock;
     struct cond changed;
+    int64_t watermark; /* of the node whose row is written */
     bool is_answered, is_accepted;
     char why[520];
 };
@@ -207,15 +208,17 @@ static void commit_once(struct bench *b)
     static const uint8_t holder[16] = {1};
     uint8_t content[600]; /* about what a log row of such a message holds */
     int64_t now = clock_now_us();
-    struct value params[] = {value_i64(0), value_i64(1), value_i64(now), value_i64(US_PER_S),
-                             value_bytes(bytes_of(holder, sizeof(holder)))};
+    struct value params[] = {
+        value_i64(0),   value_i64(1),        value_i64(b->watermark),
+        value_i64(now), value_i64(US_PER_S), value_bytes(bytes_of(holder, sizeof(holder)))};
     struct value row[] = {value_i64(now), value_i64(0), value_i64(0), value_i64(1),
                           value_bytes(bytes_of(content, sizeof(content)))};
     struct error err;
 
     random_bytes(content, sizeof(content));
-    if (!db_fenced(b->db, "sequencer_append", params, 5, row, 1, 0, NULL, &err))
+    if (!db_fenced(b->db, "sequencer_append", params, 6, row, 1, 0, NULL, &err))
         die("commit", &err);
+    b->watermark = now;
 }
 
 /* The same row alone, without fence. */
@@ -239,6 +242,7 @@ static void make_node(struct bench *b)
 
     if (!db_exec(b->db, "sequencer_node_insert", v, 3, 0, NULL, &err))
         die("node", &err);
+    b->watermark = 1;
 }
 
 static void call_once(struct bench *b)
