@@ -290,6 +290,10 @@ static void on_state(void *ctx, const struct client_state *s)
     mutex_lock(&m->lock);
     if (m->is_connected && s->kind != CLIENT_CONNECTED)
         m->lost_at = clock_mono_us();
+    if (!m->is_connected && s->kind == CLIENT_CONNECTED) {
+        m->is_turn_due = true;
+        cond_broadcast(&m->changed);
+    }
     m->is_connected = s->kind == CLIENT_CONNECTED;
     mutex_unlock(&m->lock);
     switch (s->kind) {

@@ -57,6 +57,7 @@ struct mediator {
     struct mediator_head written; /* what is stored, as far as this replica knows */
     struct core_stats stats;
     struct client *client;
+    bool is_turn_due; /* connected: the lease need not wait for the next renewal */
     bool is_connected;
     int64_t lost_at; /* monotonic: since when there is no subscription */
     bool is_session_failed;

@@ -409,9 +409,10 @@ static void follow_step(struct mediator *m, struct troubles *t, int64_t *head_at
 static bool wait_turn(struct mediator *m, const struct troubles *t, int64_t until)
 {
     mutex_lock(&m->lock);
-    while (!m->is_stopping && !m->is_session_failed && (!m->needs_settle || t->settle) &&
-           cond_wait_until(&m->changed, &m->lock, until))
+    while (!m->is_stopping && !m->is_session_failed && !m->is_turn_due &&
+           (!m->needs_settle || t->settle) && cond_wait_until(&m->changed, &m->lock, until))
         ;
+    m->is_turn_due = false;
     bool is_on = !m->is_stopping && !m->is_session_failed;
     mutex_unlock(&m->lock);
     return is_on;
