@@ -45,17 +45,16 @@ struct cli_option {
     {                                                                                              \
         "config", 'c', "FILE", "configuration file; default: lockstep/lockstep.yaml in sysconfdir" \
     }
-/* -a HOST:PORT and its TLS, for commands that talk to a server; see rpc.h. */
-#define CLI_SERVER_OPTIONS(what)                                                                   \
-    {"server", 'a', "HOST:PORT", what},                                                            \
-        {"tls-trust", 0, "FILE",                                                                   \
-         "authorities of its certificate, "                                                        \
-         "PEM; turns TLS on"},                                                                     \
+/* How to reach a server, for commands that connect to one; see rpc.h. */
+#define CLI_CONNECTION_OPTIONS                                                                     \
+    {"tls-trust", 0, "FILE", "authorities of its certificate, PEM; turns TLS on"},                 \
         {"tls-cert", 0, "FILE", "own certificates, PEM"},                                          \
         {"tls-key", 0, "FILE", "their key, PEM"},                                                  \
     {                                                                                              \
         "timeout", 't', "DURATION", "longest wait; default 10s"                                    \
     }
+/* -a HOST:PORT and how to reach it. */
+#define CLI_SERVER_OPTIONS(what) {"server", 'a', "HOST:PORT", what}, CLI_CONNECTION_OPTIONS
 
 struct cli_command {
     const char *name; /* "migrate"; "" when the family itself is the command; NULL ends */

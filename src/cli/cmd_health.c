@@ -51,10 +51,7 @@ static int health(struct cli *cli)
 
 static const struct cli_option health_options[] = {
     {"service", 's', "NAME", "liveness, sequencer, mediator, participant, ...; default: the node"},
-    {"tls-trust", 0, "FILE", "authorities of its certificate, PEM; turns TLS on"},
-    {"tls-cert", 0, "FILE", "own certificates, PEM"},
-    {"tls-key", 0, "FILE", "their key, PEM"},
-    {"timeout", 't', "DURATION", "longest wait; default 10s"},
+    CLI_CONNECTION_OPTIONS,
     {0},
 };
 static const struct cli_command commands[] = {

@@ -1,8 +1,8 @@
 /* cmd_status.c: `lockstep status`: how nodes stand, and waiting until they are ready. */
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
-#include "base/thread.h"
 #include "cli/rpc.h"
 #include "lockstep_admin_v1.pb-c.h"
 #include "lockstep_participant_v1.pb-c.h"
@@ -112,21 +112,12 @@ static bool is_state_in(const json_t *row, const char *list)
     return false;
 }
 
-/* Waits a little by the monotonic clock; the server has no stream of states yet. */
+/* Between two questions: the server has no stream of states yet. */
 static void pause_a_little(void)
 {
-    struct mutex m;
-    struct cond c;
-    int64_t until = clock_mono_us() + POLL_US;
+    const struct timespec t = {.tv_nsec = POLL_US * 1000};
 
-    mutex_init(&m);
-    cond_init(&c);
-    mutex_lock(&m);
-    while (cond_wait_until(&c, &m, until))
-        ;
-    mutex_unlock(&m);
-    cond_destroy(&c);
-    mutex_destroy(&m);
+    (void)nanosleep(&t, NULL);
 }
 
 static json_t *ask_until(struct cli_server *s, const char *wanted, bool is_long, struct error *err)
@@ -179,10 +170,7 @@ static int status(struct cli *cli)
 static const struct cli_option status_options[] = {
     {"wait", 'w', "STATE[,STATE]", "wait until each has one of these states"},
     {"long", 'l', NULL, "more of each"},
-    {"tls-trust", 0, "FILE", "authorities of its certificate, PEM; turns TLS on"},
-    {"tls-cert", 0, "FILE", "own certificates, PEM"},
-    {"tls-key", 0, "FILE", "their key, PEM"},
-    {"timeout", 't', "DURATION", "longest wait; default 10s"},
+    CLI_CONNECTION_OPTIONS,
     {0},
 };
 static const struct cli_command commands[] = {
