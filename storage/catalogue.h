@@ -8,6 +8,7 @@
 struct column {
     const char *name;
     enum value_kind kind;
+    uint32_t max; /* characters of a text, bytes of bytes, that its column takes; 0: any */
 };
 
 #define STEP_ROWS (-1) /* in step.order: the row group stands here */

@@ -2,7 +2,8 @@
  *
  * A statement is a name in sql/statements/ (the catalogue is built into the program; what is not in
  * it cannot be prepared). Its header there lists its parameters in the order in which values are
- * passed here, and their types: a value of another kind than declared is ERR_INTERNAL; NULL is
+ * passed here, and their types: a value of another kind than declared is ERR_INTERNAL, a longer one
+ * ERR_LIMIT, a text that is not UTF-8 without NUL ERR_MALFORMED; nothing is sent then. NULL is
  * always accepted.
  *
  * Errors say what to do (base/errors.def): ERR_RETRY (lost against another transaction: db_txn has

@@ -22,18 +22,24 @@ function trim(s)
     return s
 }
 
-# "name text, n i64" -> the C rows; fills names[table, i]; returns how many.
-function columns(spec, table, out,    n, i, part, word, kind)
+# "name text(64), n i64" -> the C rows; fills names[table, i]; returns how many.
+function columns(spec, table, out,    n, i, part, word, kind, max)
 {
     n = spec == "" ? 0 : split(spec, part, ",")
     for (i = 1; i <= n; i++) {
         split(trim(part[i]), word, " ")
+        max = 0
+        if (table != "c" && word[2] ~ /^(text|bytes)\([1-9][0-9]*\)$/) {
+            max = word[2]
+            gsub(/[^0-9]/, "", max)
+            sub(/\(.*/, "", word[2])
+        }
         kind = word[2] == "i64" ? "VALUE_I64" : word[2] == "text" ? "VALUE_TEXT" : \
             word[2] == "bytes" ? "VALUE_BYTES" : ""
         if (kind == "" || word[3] != "" || word[1] !~ /^[a-z][a-z0-9_]*$/)
-            die("`" trim(part[i]) "`: expected NAME i64|text|bytes")
+            die("`" trim(part[i]) "`: expected NAME i64|text|bytes" (table == "c" ? "" : ", text(MOST)"))
         col[table, i - 1] = word[1]
-        col_rows = (i == 1 ? "" : col_rows) "{" c_string(word[1]) ", " kind "}, "
+        col_rows = (i == 1 ? "" : col_rows) "{" c_string(word[1]) ", " kind ", " max "}, "
     }
     if (n > 120)
         die("more than 120 columns")

@@ -30,6 +30,25 @@ bool retry_wait(int attempt, int64_t deadline_us)
 
 /* ---- checks ---- */
 
+/* What the engines measure differently, and SQLite not at all, is measured here: an engine's own
+ * refusal would come in the middle of a transaction, and name neither statement nor parameter. */
+static bool length_fits(const char *stmt, const struct column *col, const struct value *v,
+                        struct error *err)
+{
+    const bool is_text = v->kind == VALUE_TEXT;
+    size_t n = v->bytes.len;
+
+    if (n > VALUE_BYTES_MAX)
+        return error_set(err, ERR_LIMIT, "send less at once", "%s: %s has %zu bytes, at most %zu",
+                         stmt, col->name, n, VALUE_BYTES_MAX);
+    for (size_t i = 0; is_text && col->max > 0 && i < v->bytes.len; i++)
+        n -= (v->bytes.data[i] & 0xC0) == 0x80; /* continues a character */
+    if (col->max == 0 || n <= col->max)
+        return true;
+    return error_set(err, ERR_LIMIT, "shorten it", "%s: %s has %zu %s, at most %u", stmt, col->name,
+                     n, is_text ? "characters" : "bytes", col->max);
+}
+
 static bool kind_fits(const char *stmt, const struct column *col, const struct value *v,
                       struct error *err)
 {
@@ -40,13 +59,10 @@ static bool kind_fits(const char *stmt, const struct column *col, const struct v
     if (v->kind != col->kind)
         return error_set(err, ERR_INTERNAL, NULL, "%s: %s is %s, its header says %s", stmt,
                          col->name, kinds[v->kind], kinds[col->kind]);
-    if (v->bytes.len > VALUE_BYTES_MAX)
-        return error_set(err, ERR_LIMIT, NULL, "%s: %s has %zu bytes", stmt, col->name,
-                         v->bytes.len);
     if (v->kind == VALUE_TEXT && !utf8_valid(v->bytes))
-        return error_set(err, ERR_MALFORMED, NULL, "%s: %s is not UTF-8 without NUL", stmt,
-                         col->name);
-    return true;
+        return error_set(err, ERR_MALFORMED, "send text as UTF-8",
+                         "%s: %s is not UTF-8 without NUL", stmt, col->name);
+    return length_fits(stmt, col, v, err);
 }
 
 bool statement_for(const struct db *db, const char *name, const struct value *params, size_t n,

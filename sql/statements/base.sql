@@ -83,13 +83,13 @@ LOCK TABLE ls_schema_version IN EXCLUSIVE MODE
 SELECT version, name, checksum, applied_at FROM ls_schema_version ORDER BY version
 
 -- schema_version_insert: notes a migration as applied
--- params: version i64, name text, checksum text, applied_at i64
+-- params: version i64, name text(64), checksum text(64), applied_at i64
 -- rows: 1   locks: that row   plan: primary key   called: once per migration
 INSERT INTO ls_schema_version (version, name, checksum, applied_at)
 VALUES (:version, :name, :checksum, :applied_at)
 
 -- lease_read: who holds it, and the sign of life
--- params: name text
+-- params: name text(64)
 -- columns: epoch i64, holder bytes, is_released i64, beat i64
 -- rows: 1, 0 when nobody ever took it   locks: none   plan: primary keys   called: each poll of a contender
 SELECT l.epoch, l.holder, l.is_released, b.beat
@@ -97,18 +97,18 @@ SELECT l.epoch, l.holder, l.is_released, b.beat
  WHERE l.name = :name
 
 -- lease_create: the row of a lease, released
--- params: name text, holder bytes
+-- params: name text(64), holder bytes
 -- rows: 1   locks: that row   plan: primary key   called: once per name
 INSERT INTO ls_lease (name, epoch, holder, is_released) VALUES (:name, 0, :holder, 1)
 
 -- lease_beat_create: the row of its sign of life
--- params: name text, holder bytes
+-- params: name text(64), holder bytes
 -- rows: 1   locks: that row   plan: primary key   called: once per name
 INSERT INTO ls_lease_beat (name, epoch, holder, beat) VALUES (:name, 0, :holder, 0)
 
 -- lease_take: takes over from the holder that the caller has seen silent, or that released
 -- dialect: postgresql
--- params: name text, seen_epoch i64, seen_holder bytes, holder bytes
+-- params: name text(64), seen_epoch i64, seen_holder bytes, holder bytes
 -- fenced: ls_lease
 -- rows: 1 taken, 0 somebody was faster   locks: those rows   plan: primary keys   called: once per take-over
 WITH f AS (
@@ -118,7 +118,7 @@ UPDATE ls_lease_beat SET epoch = f.epoch, holder = :holder, beat = 0 FROM f WHER
 
 -- lease_take: takes over from the holder that the caller has seen silent, or that released
 -- dialect: sqlite
--- params: name text, seen_epoch i64, seen_holder bytes, holder bytes
+-- params: name text(64), seen_epoch i64, seen_holder bytes, holder bytes
 -- fenced: ls_lease
 -- rows: 1 taken, 0 somebody was faster   locks: those rows   plan: primary keys   called: once per take-over
 UPDATE ls_lease SET epoch = epoch + 1, holder = :holder, is_released = 0
@@ -126,12 +126,12 @@ UPDATE ls_lease SET epoch = epoch + 1, holder = :holder, is_released = 0
 UPDATE ls_lease_beat SET epoch = :seen_epoch + 1, holder = :holder, beat = 0 WHERE name = :name;
 
 -- lease_renew: the sign of life
--- params: name text, epoch i64, holder bytes
+-- params: name text(64), epoch i64, holder bytes
 -- rows: 1, 0 when the lease is lost   locks: that row   plan: primary key   called: every 250 ms
 UPDATE ls_lease_beat SET beat = beat + 1 WHERE name = :name AND epoch = :epoch AND holder = :holder
 
 -- lease_release: gives it up
--- params: name text, epoch i64, holder bytes
+-- params: name text(64), epoch i64, holder bytes
 -- rows: 1, 0 when it was lost before   locks: that row   plan: primary key   called: at a clean stop
 UPDATE ls_lease SET is_released = 1 WHERE name = :name AND epoch = :epoch AND holder = :holder
 

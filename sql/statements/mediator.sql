@@ -6,7 +6,7 @@
 SELECT psid, connections, static_params FROM ls_mediator WHERE id = 1
 
 -- mediator_config_insert: initialises; a duplicate means that it was
--- params: psid text, connections text, initialized_at i64, static_params bytes
+-- params: psid text(300), connections text(4000), initialized_at i64, static_params bytes
 -- rows: 1   locks: none   plan: none   called: once
 INSERT INTO ls_mediator (id, psid, connections, initialized_at, static_params)
 VALUES (1, :psid, :connections, :initialized_at, :static_params)

@@ -1,7 +1,7 @@
 -- What a node knows of itself: its identity, its keys, the topology transactions that it signed.
 
 -- identity_insert: says once who this database belongs to
--- params: kind text, node_uid text
+-- params: kind text(32), node_uid text(300)
 -- rows: 1, or a duplicate: another replica was faster   locks: none   plan: primary key   called: once per database
 INSERT INTO ls_identity (id, kind, node_uid) VALUES (1, :kind, :node_uid)
 
@@ -11,7 +11,7 @@ INSERT INTO ls_identity (id, kind, node_uid) VALUES (1, :kind, :node_uid)
 SELECT kind, node_uid FROM ls_identity WHERE id = 1
 
 -- key_insert: stores a key of the node
--- params: fingerprint text, purpose text, usages i64, spec text, created_at i64, public_key bytes, private_key bytes
+-- params: fingerprint text(100), purpose text(32), usages i64, spec text(32), created_at i64, public_key bytes, private_key bytes
 -- rows: 1   locks: none   plan: primary key   called: per key, when it is made
 INSERT INTO ls_key (fingerprint, purpose, usages, spec, name, created_at, public_key, private_key)
 VALUES (:fingerprint, :purpose, :usages, :spec, NULL, :created_at, :public_key, :private_key)

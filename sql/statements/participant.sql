@@ -7,7 +7,7 @@ SELECT psid, sequencer_uid, event_ts, outcome_id, commit_no, event_hash
   FROM ls_part_position WHERE id = 1
 
 -- part_position_insert: the synchronizer that it belongs to
--- params: psid text, sequencer_uid text
+-- params: psid text(400), sequencer_uid text(300)
 -- rows: 1   locks: that row   plan: primary key   called: once
 INSERT INTO ls_part_position (id, psid, sequencer_uid, event_ts, outcome_id, commit_no, event_hash)
 VALUES (1, :psid, :sequencer_uid, NULL, 0, 0, NULL)
@@ -36,35 +36,35 @@ INSERT INTO ls_part_topology (event_ts, content) VALUES (:event_ts, :content)
 SELECT event_ts, content FROM ls_part_topology WHERE event_ts > :event_ts ORDER BY event_ts {page}
 
 -- part_command_insert: a command, before it is sent
--- params: command_id text, message_id text, max_ts i64, body bytes, request bytes
+-- params: command_id text(255), message_id text(80), max_ts i64, body bytes, request bytes
 -- rows: 1   locks: that row   plan: primary key   called: once per command
 INSERT INTO ls_part_command (command_id, message_id, state, max_ts, request_ts, outcome_id, body, request)
 VALUES (:command_id, :message_id, 1, :max_ts, NULL, NULL, :body, :request)
 
 -- part_command_accepted: a sequencer answered OK
--- params: command_id text
+-- params: command_id text(255)
 -- rows: 1, 0 when it is further   locks: that row   plan: primary key   called: once per command
 UPDATE ls_part_command SET state = 2 WHERE command_id = :command_id AND state = 1
 
 -- part_command_sequenced: seen in the own stream
--- params: command_id text, request_ts i64
+-- params: command_id text(255), request_ts i64
 -- rows: 1   locks: that row   plan: primary key   called: once per command
 UPDATE ls_part_command SET state = 3, request_ts = :request_ts, request = NULL
  WHERE command_id = :command_id AND state < 3
 
 -- part_command_decided: its outcome is known
--- params: command_id text, outcome_id i64
+-- params: command_id text(255), outcome_id i64
 -- rows: 1   locks: that row   plan: primary key   called: once per command
 UPDATE ls_part_command SET state = 4, outcome_id = :outcome_id, request = NULL, body = NULL
  WHERE command_id = :command_id
 
 -- part_command_delete: a command that was surely not sequenced, so that it may be tried again
--- params: command_id text
+-- params: command_id text(255)
 -- rows: 1   locks: that row   plan: primary key   called: once per refused command
 DELETE FROM ls_part_command WHERE command_id = :command_id AND state < 3
 
 -- part_command_read: what became of a command
--- params: command_id text
+-- params: command_id text(255)
 -- columns: message_id text, state i64, request_ts i64, outcome_id i64
 -- rows: 1 or 0   locks: none   plan: primary key   called: once per Submit
 SELECT message_id, state, request_ts, outcome_id FROM ls_part_command WHERE command_id = :command_id
@@ -76,7 +76,7 @@ SELECT command_id, message_id, state, max_ts, request_ts, body, request
   FROM ls_part_command WHERE state < 4 ORDER BY max_ts
 
 -- part_request_insert: confirmation requests
--- params: request_ts i64, respond_by i64, decide_by i64, mediator_group i64, state i64, command_id text, view_position bytes, body bytes
+-- params: request_ts i64, respond_by i64, decide_by i64, mediator_group i64, state i64, command_id text(255), view_position bytes, body bytes
 -- rows: 1   locks: that row   plan: primary key   called: once per request
 INSERT INTO ls_part_request (request_ts, respond_by, decide_by, mediator_group, state, command_id,
                              view_position, body)

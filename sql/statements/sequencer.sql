@@ -125,7 +125,7 @@ SELECT psid, sequencer_uid, total_node_count, start_ts, token_key, static_params
   FROM ls_synchronizer WHERE id = 1
 
 -- sequencer_synchronizer_insert: initialises; a duplicate means that it was
--- params: psid text, sequencer_uid text, total_node_count i64, start_ts i64, token_key bytes, static_params bytes, genesis bytes
+-- params: psid text(384), sequencer_uid text(300), total_node_count i64, start_ts i64, token_key bytes, static_params bytes, genesis bytes
 -- rows: 1   locks: none   plan: none   called: once
 INSERT INTO ls_synchronizer (id, psid, sequencer_uid, total_node_count, start_ts, members_version,
                              token_key, static_params, genesis)

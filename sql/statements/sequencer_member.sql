@@ -6,13 +6,13 @@
 SELECT member_id, member, is_enabled, revocation_epoch FROM ls_member ORDER BY member_id
 
 -- sequencer_member: one member
--- params: member text
+-- params: member text(300)
 -- columns: member_id i64, is_enabled i64, revocation_epoch i64
 -- rows: 0 or 1   locks: none   plan: unique key   called: at the first use of a member
 SELECT member_id, is_enabled, revocation_epoch FROM ls_member WHERE member = :member
 
 -- sequencer_member_insert: gives a member its number; a duplicate means that somebody did
--- params: member text
+-- params: member text(300)
 -- rows: 1   locks: none   plan: primary key   called: at the first use of a member
 INSERT INTO ls_member (member_id, member, is_enabled, revocation_epoch)
 SELECT COALESCE(MAX(m.member_id), 0) + 1, CAST(:member AS VARCHAR(300)), 1, 0 FROM ls_member m
@@ -36,19 +36,19 @@ ON CONFLICT (member_id) DO UPDATE SET acked_ts = excluded.acked_ts
 
 -- sequencer_nonce_offer: a new challenge for a member, unless one is waiting
 -- dialect: postgresql sqlite
--- params: member text, expires_at i64, now_us i64, nonce bytes
+-- params: member text(300), expires_at i64, now_us i64, nonce bytes
 -- rows: 1, or 0 when one waits   locks: that row   plan: primary key   called: at a challenge
 INSERT INTO ls_nonce (member, expires_at, nonce) VALUES (:member, :expires_at, :nonce)
 ON CONFLICT (member) DO UPDATE SET expires_at = excluded.expires_at, nonce = excluded.nonce
  WHERE ls_nonce.expires_at <= :now_us
 
 -- sequencer_nonce: the challenge that waits for a member
--- params: member text
+-- params: member text(300)
 -- columns: expires_at i64, nonce bytes
 -- rows: 0 or 1   locks: none   plan: primary key   called: at a challenge, at an authentication
 SELECT expires_at, nonce FROM ls_nonce WHERE member = :member
 
 -- sequencer_nonce_take: uses up a challenge
--- params: member text, now_us i64, nonce bytes
+-- params: member text(300), now_us i64, nonce bytes
 -- rows: 1 the winner, 0 used or expired   locks: that row   plan: primary key   called: at an authentication
 DELETE FROM ls_nonce WHERE member = :member AND nonce = :nonce AND expires_at > :now_us

@@ -175,6 +175,33 @@ static void what_is_not_in_the_catalogue_is_not_prepared(void **state)
     assert_code(&e, ERR_MALFORMED);
 }
 
+static struct value *log_rows(size_t n, int64_t first_ts);
+
+static bool long_name_txn(struct txn *t, void *ctx, struct error *err)
+{
+    struct value *v = log_rows(1, 1);
+
+    v[2] = value_text(ctx);
+    const bool ok = txn_insert_many(t, "t_log_many", NULL, 0, v, 1, err);
+    free(v);
+    return ok;
+}
+
+static void a_text_over_its_limit_is_named(void **state)
+{
+    char text[4 * 101 + 1] = "";
+    struct error e;
+
+    (void)state;
+    for (int i = 0; i < 101; i++)
+        strcat(text, "\xf0\x9f\x98\x80");
+    assert_false(db_txn(db, 0, long_name_txn, text, &e));
+    assert_code(&e, ERR_LIMIT);
+    assert_string_equal(e.cause, "t_log_many: name has 101 characters, at most 100");
+    text[400] = '\0'; /* 100 characters of four bytes */
+    assert_done(db_txn(db, 0, long_name_txn, text, &e));
+}
+
 static void a_second_row_with_a_key_is_a_duplicate(void **state)
 {
     const struct value v[] = {value_i64(1), value_i64(1), value_null(), value_null()};
@@ -652,6 +679,7 @@ int main(void)
         cmocka_unit_test_setup(numbers_compare_as_numbers, each),
         cmocka_unit_test_setup(a_refused_row_ends_the_query, each),
         cmocka_unit_test_setup(what_is_not_in_the_catalogue_is_not_prepared, each),
+        cmocka_unit_test_setup(a_text_over_its_limit_is_named, each),
         cmocka_unit_test_setup(a_second_row_with_a_key_is_a_duplicate, each),
         cmocka_unit_test_setup(a_transaction_is_all_or_nothing, each),
         cmocka_unit_test_setup(a_swallowed_error_does_not_commit, each),

@@ -56,14 +56,33 @@ static void both_dialects_have_the_same_statements(void **state)
         assert_int_equal(p->nparams, s[i].nparams);
         for (size_t k = 0; k < p->nparams; k++)
             if (strcmp(p->params[k].name, s[i].params[k].name) != 0 ||
-                p->params[k].kind != s[i].params[k].kind)
+                p->params[k].kind != s[i].params[k].kind || p->params[k].max != s[i].params[k].max)
                 fail_msg("%s: its parameters differ between the dialects", p->name);
+    }
+}
+
+/* A text goes into a column with a length, or into one without on purpose. */
+static void every_text_has_a_limit(void **state)
+{
+    static const char *const unlimited[] = {"session_setup", "schema_exists", "session_unblock",
+                                            "mediator_write"};
+    size_t n;
+    const struct statement *s = catalogue_statements(DIALECT_POSTGRES, &n);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        bool is_free = false;
+        for (size_t k = 0; k < sizeof(unlimited) / sizeof(unlimited[0]); k++)
+            is_free = is_free || strcmp(unlimited[k], s[i].name) == 0;
+        for (size_t k = 0; !is_free && k < s[i].nparams; k++)
+            if (s[i].params[k].kind == VALUE_TEXT && s[i].params[k].max == 0)
+                fail_msg("%s: write how long %s may be, text(64)", s[i].name, s[i].params[k].name);
     }
 }
 
 static void rows_are_written_out(void **state)
 {
-    static const struct column row[] = {{"ts", VALUE_I64}, {"payload", VALUE_BYTES}};
+    static const struct column row[] = {{"ts", VALUE_I64, 0}, {"payload", VALUE_BYTES, 0}};
     static const int8_t order[] = {STEP_ROWS};
     static const struct step step = {"INSERT INTO t (ts, payload) VALUES :rows", order, 1};
     const struct statement s = {.name = "t", .row = row, .nrow = 2, .steps = &step, .nsteps = 1};
@@ -227,6 +246,7 @@ int main(void)
         cmocka_unit_test(every_statement_states_its_cost),
         cmocka_unit_test(a_fenced_row_group_drops_its_padding),
         cmocka_unit_test(both_dialects_have_the_same_statements),
+        cmocka_unit_test(every_text_has_a_limit),
         cmocka_unit_test(rows_are_written_out),
         cmocka_unit_test(diagnoses_say_what_to_do),
         cmocka_unit_test(secrets_are_braced_and_kept_apart),

@@ -56,7 +56,7 @@ SELECT COUNT(*) AS n FROM (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n 
     SELECT n FROM r)
 
 -- t_log_many: rows without a fence
--- row: ts i64, kind i64, name text, payload bytes
+-- row: ts i64, kind i64, name text(100), payload bytes
 -- rows: as many as given   locks: those rows   plan: primary key   called: tests
 INSERT INTO t_log (ts, kind, name, payload) VALUES :rows
 
@@ -98,7 +98,7 @@ SELECT epoch, watermark FROM t_node WHERE node_index = :node_index
 -- t_log_fenced: log rows under the fence of their node
 -- dialect: postgresql
 -- params: watermark i64, node_index i64, epoch i64, holder bytes
--- row: ts i64, kind i64, name text, payload bytes
+-- row: ts i64, kind i64, name text(100), payload bytes
 -- fenced: t_node
 -- rows: as many as given   locks: the node's row   plan: primary keys   called: tests
 WITH f AS (
@@ -110,7 +110,7 @@ SELECT v.* FROM (VALUES :rows) v (ts, kind, name, payload), f WHERE v.ts IS NOT 
 -- t_log_fenced: log rows under the fence of their node
 -- dialect: sqlite
 -- params: watermark i64, node_index i64, epoch i64, holder bytes
--- row: ts i64, kind i64, name text, payload bytes
+-- row: ts i64, kind i64, name text(100), payload bytes
 -- fenced: t_node
 -- rows: as many as given   locks: the database   plan: primary keys   called: tests
 UPDATE t_node SET watermark = :watermark
