@@ -17,9 +17,14 @@ INSERT INTO ls_key (fingerprint, purpose, usages, spec, name, created_at, public
 VALUES (:fingerprint, :purpose, :usages, :spec, NULL, :created_at, :public_key, :private_key)
 
 -- key_list: all keys, the newest last
--- columns: purpose text, usages i64, spec text, private_key bytes
+-- columns: fingerprint text, purpose text, usages i64, spec text, private_key bytes
 -- rows: a few   locks: none   plan: whole table   called: at start
-SELECT purpose, usages, spec, private_key FROM ls_key ORDER BY created_at, fingerprint
+SELECT fingerprint, purpose, usages, spec, private_key FROM ls_key ORDER BY created_at, fingerprint
+
+-- key_rewrap: stores a private key in the form that the configuration wants; the key stays the same
+-- params: private_key bytes, fingerprint text
+-- rows: 0 or 1   locks: the row   plan: primary key   called: at start, after the configuration changed
+UPDATE ls_key SET private_key = :private_key WHERE fingerprint = :fingerprint
 
 -- authorized_insert: stores a topology transaction that the node signed
 -- params: seq i64, tx bytes

@@ -250,9 +250,37 @@ static void check_apart(struct check *k)
         }
 }
 
+/* 32 bytes as hex digits, or not given. What it holds is a secret, and not said. */
+static bool is_wrapping_key(const char *text)
+{
+    return text == NULL || (strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64);
+}
+
+static void check_keys(const struct config *c, struct config_report *report)
+{
+    const struct config_keys *k = &c->keys;
+    struct config_place nowhere = {0, 0};
+
+    if (!is_wrapping_key(k->encryption_key))
+        report_add(report, nowhere,
+                   "keys.encryption-key: not 64 hex digits; make one with: openssl rand -hex 32");
+    if (!is_wrapping_key(k->previous_encryption_key))
+        report_add(report, nowhere, "keys.previous-encryption-key: not 64 hex digits");
+    if (k->is_plaintext && k->encryption_key != NULL)
+        report_add(report, nowhere,
+                   "keys.plaintext: contradicts keys.encryption-key; remove one (to go back to "
+                   "plaintext, make the key keys.previous-encryption-key)");
+    if (!k->is_plaintext && k->encryption_key == NULL && k->previous_encryption_key != NULL)
+        report_add(report, nowhere,
+                   "keys.previous-encryption-key: reads only; write keys.encryption-key, or "
+                   "keys.plaintext: true, too");
+}
+
 void check_config(struct config *c, struct config_report *report)
 {
     struct check k = {.c = c, .report = report};
+
+    check_keys(c, report);
 
     for (size_t i = 0; i < c->n_nodes; i++)
         check_node(&k, &c->node[i]);

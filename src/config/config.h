@@ -97,8 +97,15 @@ struct config_node {
     struct config_place *places; /* by row of CONFIG_NODE_OPTIONS: where it was said */
 };
 
+/* How private keys lie in the databases. */
+struct config_keys {
+    char *encryption_key, *previous_encryption_key; /* secret: 64 hex digits; NULL: unset */
+    bool is_plaintext;
+};
+
 struct config {
     char *path;
+    struct config_keys keys;
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
     bool is_migrating;

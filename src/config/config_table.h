@@ -128,7 +128,13 @@
     X("logging.format", ENUM, log_format, 0, 0, "text", "text|json",                               \
       "lines for people, or one JSON object a line")                                               \
     X("migrate-on-start", BOOL, is_migrating, 0, 0, NULL, NULL,                                    \
-      "for nodes that do not say it themselves")
+      "for nodes that do not say it themselves")                                                   \
+    X("keys.encryption-key", HIDDEN, keys.encryption_key, 0, 0, NULL, NULL,                        \
+      "what private keys are encrypted under in the databases: 64 hex digits")                     \
+    X("keys.previous-encryption-key", HIDDEN, keys.previous_encryption_key, 0, 0, NULL, NULL,      \
+      "reads keys that lie there under this one; they are stored anew under the other")            \
+    X("keys.plaintext", BOOL, keys.is_plaintext, 0, 0, "false", NULL,                              \
+      "private keys lie in the databases unencrypted")
 
 #define CONFIG_FOREIGN_KEYS(X)                                                                     \
     X(CONFIG_ALL, "high-availability.offline-duration", "high-availability.lease-expiry")          \
@@ -152,7 +158,7 @@
     X(CONFIG_ALL, "storage.parameters.connection-timeout", "storage.connection-timeout")           \
     X(CONFIG_ALL, "storage.parameters", "storage.max-connections, storage.connection-timeout or migrate-on-start")\
     X(CONFIG_ALL, "init", "nothing: a node makes its identity and keys at its first start")        \
-    X(CONFIG_ALL, "crypto", "nothing: keys are Ed25519 and P-256, kept in the node's database")    \
+    X(CONFIG_ALL, "crypto", "keys.encryption-key at the top of the file; the rest needs no setting")    \
     X(CONFIG_ALL, "public-api.max-auth-tokens-per-member", "nothing: tokens are self-contained and not counted")\
     X(CONFIG_ALL, "public-api.use-exponential-random-token-expiration", "nothing: tokens expire when they say")\
     X(CONFIG_ALL, "public-api.override-max-request-size", "parameters.max-request-size, at genesis")\

@@ -1,4 +1,4 @@
-/* expand.c: ${env:NAME} and ${file:PATH} in values. */
+/* expand.c: ${env:NAME}, ${file:PATH} and ${credential:NAME} in values. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +61,21 @@ out:
     return ok;
 }
 
+/* A credential that systemd hands over (LoadCredential=, LoadCredentialEncrypted=). */
+static bool add_credential(const char *name, struct buffer *out, char *why, size_t size)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+    if (folder == NULL || strchr(name, '/') != NULL) {
+        snprintf(why, size, "${credential:%.100s}: %s", name,
+                 folder == NULL ? "systemd gave no credentials to this process; write "
+                                  "LoadCredential= into its unit"
+                                : "not the name of a credential");
+        return false;
+    }
+    return add_file(name, folder, out, why, size);
+}
+
 /* One ${...}, text behind the "${". Sets *after behind the "}". */
 static bool add_one(const char *text, const char *folder, struct buffer *out, const char **after,
                     char *why, size_t size)
@@ -70,7 +85,7 @@ static bool add_one(const char *text, const char *folder, struct buffer *out, co
 
     if (end == NULL || (size_t)(end - text) >= sizeof(name)) {
         snprintf(why, size,
-                 "\"${\" without its \"}\"; write ${env:NAME} or ${file:PATH}, "
+                 "\"${\" without its \"}\"; write ${env:NAME}, ${file:PATH} or ${credential:NAME}, "
                  "or $${ for the characters themselves");
         return false;
     }
@@ -81,10 +96,13 @@ static bool add_one(const char *text, const char *folder, struct buffer *out, co
         return add_env(name + 4, out, why, size);
     if (strncmp(name, "file:", 5) == 0 && name[5] != '\0')
         return add_file(name + 5, folder, out, why, size);
-    snprintf(why, size,
-             "${%.100s}: unknown; write ${env:NAME} or ${file:PATH}, or $${ for the "
-             "characters themselves",
-             name);
+    if (strncmp(name, "credential:", 11) == 0 && name[11] != '\0')
+        return add_credential(name + 11, out, why, size);
+    snprintf(
+        why, size,
+        "${%.100s}: unknown; write ${env:NAME}, ${file:PATH} or ${credential:NAME}, or $${ for the "
+        "characters themselves",
+        name);
     return false;
 }
 

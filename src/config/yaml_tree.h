@@ -1,6 +1,6 @@
 /* yaml_tree.h: libyaml's events as a tree with places. Aliases point at the node of their anchor,
- * merge keys are resolved (own keys win, then the earlier source), ${env:NAME} and ${file:PATH} are
- * replaced in values. Private to config. */
+ * merge keys are resolved (own keys win, then the earlier source), ${env:NAME}, ${file:PATH} and
+ * ${credential:NAME} are replaced in values. Private to config. */
 #ifndef CONFIG_YAML_TREE_H
 #define CONFIG_YAML_TREE_H
 #include "config/config.h"
@@ -45,7 +45,7 @@ const char *yaml_kind_name(enum yaml_kind kind);
 /* The value of key in a mapping, or NULL. */
 struct yaml_node *yaml_find(const struct yaml_node *map, const char *key);
 
-/* Replaces ${env:NAME} and ${file:PATH} in text; "$${" stands for "${". A malloc'ed string, or NULL
- * with what is wrong (never a value) in why. */
+/* Replaces ${env:NAME}, ${file:PATH} and ${credential:NAME} in text; "$${" stands for "${". A
+ * malloc'ed string, or NULL with what is wrong (never a value) in why. */
 char *yaml_expand(const char *text, const char *folder, char *why, size_t size);
 #endif

@@ -6,6 +6,7 @@ libcrypto_ls_la_SOURCES = \
 	%D%/point.c %D%/point.h \
 	%D%/private_key.c \
 	%D%/keyring.c %D%/keyring.h \
+	%D%/key_wrap.c %D%/key_wrap.h \
 	%D%/seal.c %D%/seal.h \
 	%D%/signature.c %D%/signature.h
 libcrypto_ls_la_LIBADD = $(OPENSSL_LIBS)

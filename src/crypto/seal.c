@@ -16,14 +16,25 @@
 #define OAEP_MAX  190 /* 256 - 2 * 32 - 2 */
 #define RSA_LEN   256
 
-bool seal_encrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes plain, struct buffer *out,
-                  struct error *err)
+/* Additional data first, then the content; *n: bytes written. */
+static bool encrypt_update(EVP_CIPHER_CTX *ctx, struct bytes aad, struct bytes plain, uint8_t *out,
+                           int *n)
+{
+    int ignored = 0;
+
+    *n = 0;
+    return (aad.len == 0 || EVP_EncryptUpdate(ctx, NULL, &ignored, aad.data, (int)aad.len) == 1) &&
+           (plain.len == 0 || EVP_EncryptUpdate(ctx, out, n, plain.data, (int)plain.len) == 1);
+}
+
+static bool gcm_encrypt(const EVP_CIPHER *cipher, const uint8_t *key, struct bytes aad,
+                        struct bytes plain, struct buffer *out, struct error *err)
 {
     EVP_CIPHER_CTX *ctx;
     uint8_t *p;
     int n = 0, last = 0, done;
 
-    if (plain.len > PLAIN_MAX)
+    if (plain.len > PLAIN_MAX || aad.len > PLAIN_MAX)
         return error_set(err, ERR_LIMIT, NULL, "%zu bytes to encrypt", plain.len);
     p = buffer_reserve(out, plain.len + SEAL_OVERHEAD);
     ctx = EVP_CIPHER_CTX_new();
@@ -32,29 +43,39 @@ bool seal_encrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes plain, struct bu
         return error_set(err, ERR_MEMORY, NULL, "encrypting %zu bytes", plain.len);
     }
     random_bytes(p, SEAL_NONCE_LEN);
-    done = EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, key, p) == 1 &&
-           (plain.len == 0 ||
-            EVP_EncryptUpdate(ctx, p + SEAL_NONCE_LEN, &n, plain.data, (int)plain.len) == 1) &&
+    done = EVP_EncryptInit_ex(ctx, cipher, NULL, key, p) == 1 &&
+           encrypt_update(ctx, aad, plain, p + SEAL_NONCE_LEN, &n) &&
            EVP_EncryptFinal_ex(ctx, p + SEAL_NONCE_LEN + n, &last) == 1 &&
            EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, SEAL_TAG_LEN,
                                p + SEAL_NONCE_LEN + plain.len) == 1;
     EVP_CIPHER_CTX_free(ctx);
     if (!done)
-        return openssl_failed(err, ERR_CRYPTO, "AES-128-GCM");
+        return openssl_failed(err, ERR_CRYPTO, "AES-GCM");
     out->len += plain.len + SEAL_OVERHEAD;
     return true;
 }
 
-bool seal_decrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes sealed, struct buffer *out,
-                  struct error *err)
+static bool decrypt_update(EVP_CIPHER_CTX *ctx, struct bytes aad, struct bytes content,
+                           uint8_t *out, int *n)
+{
+    int ignored = 0;
+
+    *n = 0;
+    return (aad.len == 0 || EVP_DecryptUpdate(ctx, NULL, &ignored, aad.data, (int)aad.len) == 1) &&
+           (content.len == 0 ||
+            EVP_DecryptUpdate(ctx, out, n, content.data, (int)content.len) == 1);
+}
+
+static bool gcm_decrypt(const EVP_CIPHER *cipher, const uint8_t *key, struct bytes aad,
+                        struct bytes sealed, struct buffer *out, struct error *err)
 {
     EVP_CIPHER_CTX *ctx;
     uint8_t tag[SEAL_TAG_LEN], *p;
     size_t len;
     int n = 0, last = 0, done;
 
-    if (sealed.len < SEAL_OVERHEAD || sealed.len > PLAIN_MAX + SEAL_OVERHEAD)
-        return error_set(err, ERR_MALFORMED, NULL, "%zu bytes are no AES-128-GCM ciphertext",
+    if (sealed.len < SEAL_OVERHEAD || sealed.len > PLAIN_MAX + SEAL_OVERHEAD || aad.len > PLAIN_MAX)
+        return error_set(err, ERR_MALFORMED, NULL, "%zu bytes are no AES-GCM ciphertext",
                          sealed.len);
     len = sealed.len - SEAL_OVERHEAD;
     memcpy(tag, sealed.data + SEAL_NONCE_LEN + len, SEAL_TAG_LEN);
@@ -64,11 +85,10 @@ bool seal_decrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes sealed, struct b
         EVP_CIPHER_CTX_free(ctx);
         return error_set(err, ERR_MEMORY, NULL, "decrypting %zu bytes", len);
     }
-    done =
-        EVP_DecryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, key, sealed.data) == 1 &&
-        (len == 0 || EVP_DecryptUpdate(ctx, p, &n, sealed.data + SEAL_NONCE_LEN, (int)len) == 1) &&
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG_LEN, tag) == 1 &&
-        EVP_DecryptFinal_ex(ctx, p + n, &last) == 1;
+    done = EVP_DecryptInit_ex(ctx, cipher, NULL, key, sealed.data) == 1 &&
+           decrypt_update(ctx, aad, bytes_of(sealed.data + SEAL_NONCE_LEN, len), p, &n) &&
+           EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, SEAL_TAG_LEN, tag) == 1 &&
+           EVP_DecryptFinal_ex(ctx, p + n, &last) == 1;
     EVP_CIPHER_CTX_free(ctx);
     if (!done) {
         OPENSSL_cleanse(p, len);
@@ -77,6 +97,30 @@ bool seal_decrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes sealed, struct b
     }
     out->len += len;
     return true;
+}
+
+bool seal_encrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes plain, struct buffer *out,
+                  struct error *err)
+{
+    return gcm_encrypt(EVP_aes_128_gcm(), key, (struct bytes){0}, plain, out, err);
+}
+
+bool seal_decrypt(const uint8_t key[SEAL_KEY_LEN], struct bytes sealed, struct buffer *out,
+                  struct error *err)
+{
+    return gcm_decrypt(EVP_aes_128_gcm(), key, (struct bytes){0}, sealed, out, err);
+}
+
+bool seal_encrypt_256(const uint8_t key[SEAL_KEY_256_LEN], struct bytes aad, struct bytes plain,
+                      struct buffer *out, struct error *err)
+{
+    return gcm_encrypt(EVP_aes_256_gcm(), key, aad, plain, out, err);
+}
+
+bool seal_decrypt_256(const uint8_t key[SEAL_KEY_256_LEN], struct bytes aad, struct bytes sealed,
+                      struct buffer *out, struct error *err)
+{
+    return gcm_decrypt(EVP_aes_256_gcm(), key, aad, sealed, out, err);
 }
 
 static bool oaep_sha256(EVP_PKEY_CTX *ctx)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "crypto/key_wrap.h"
 #include "node/node.h"
 #include "rpc/loop.h"
 
@@ -22,6 +23,7 @@
 struct daemon {
     const struct config *config;
     struct node_shared shared;
+    struct key_wrap wrap;
     struct node *node[NODES_MAX];
     size_t n_nodes;
     int64_t started_at;  /* clock_mono_us */
@@ -59,9 +61,21 @@ static bool open_node(struct daemon *d, const struct config_node *c, struct erro
     return node_boot_embedded(n, med, err);
 }
 
+static bool read_wrap(struct daemon *d, struct error *err)
+{
+    const struct config_keys *k = &d->config->keys;
+
+    d->shared.wrap = &d->wrap;
+    d->wrap.is_plaintext = k->is_plaintext || k->encryption_key == NULL;
+    return (k->encryption_key == NULL || key_wrap_add(&d->wrap, k->encryption_key, err)) &&
+           (k->previous_encryption_key == NULL ||
+            key_wrap_add(&d->wrap, k->previous_encryption_key, err));
+}
+
 static bool start(struct daemon *d, struct error *err)
 {
-    if (!rpc_loop_open(LOOP_THREADS, d->shared.logger, &d->shared.loop, err) ||
+    if (!read_wrap(d, err) ||
+        !rpc_loop_open(LOOP_THREADS, d->shared.logger, &d->shared.loop, err) ||
         !pool_open("node", POOL_THREADS, POOL_QUEUED, &d->shared.pool, err))
         return false;
     for (size_t i = 0; i < d->config->n_nodes; i++)
@@ -192,6 +206,7 @@ int daemon_run(const struct config *c, struct logger *lg)
         code = exit_of(err.code);
         stop(d, false);
     }
+    key_wrap_wipe(&d->wrap);
     free(d);
     return code;
 }

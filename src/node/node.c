@@ -282,7 +282,8 @@ static bool open_parts(struct node *n, struct error *err)
 {
     if (!node_db_lock(&n->cfg->storage, &n->db_lock, err) ||
         !node_db_open(n->cfg, n->lg, &n->db, err) || !open_schema(n, err) ||
-        !node_identity_open(n->db, n->role->kind, n->cfg->name, n->lg, &n->identity, err))
+        !node_identity_open(n->db, n->role->kind, n->cfg->name, n->shared.wrap, n->lg, &n->identity,
+                            err))
         return false;
     log_debug(n->lg, "%s on %s", n->identity.member, db_describe(n->db));
     return open_servers(n, err) && n->role->open(n, err) && open_admin(n, err);

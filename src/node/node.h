@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "node/lifecycle.h"
 
+struct key_wrap;
 struct node;
 struct logger;
 struct pool;
@@ -22,6 +23,7 @@ struct node_shared {
     struct rpc_loop *loop;
     struct pool *pool; /* what blocks on a database */
     struct logger *logger;
+    const struct key_wrap *wrap; /* how private keys are stored */
 };
 
 /* Opens the database (and migrates it, when so configured), makes or loads the identity, opens the

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "crypto/key_wrap.h"
 #include "storage/db.h"
 
 static const char *const kind_texts[] = {[MEMBER_PARTICIPANT] = "participant",
@@ -41,7 +42,8 @@ static const char *spec_text(enum key_kind kind, int spec)
 
 struct found {
     struct node_identity *id;
-    bool is_there;
+    const struct key_wrap *wrap;
+    bool is_there, has_other_form; /* a key that wrap would store differently */
     char kind[32];
 };
 
@@ -59,28 +61,36 @@ static bool on_identity(void *ctx, const struct value *cols, size_t n, struct er
     return true;
 }
 
+/* The key of one row: PKCS#8, as wrap gives it back. */
+static bool add_key(struct found *f, enum key_kind kind, int spec, const struct value *cols,
+                    struct error *err)
+{
+    struct buffer der = BUFFER_INIT;
+    struct private_key *k = NULL;
+    bool is_current = true;
+    bool ok =
+        key_wrap_open(f->wrap, value_cstr(&cols[0]), cols[4].bytes, &der, &is_current, err) &&
+        private_key_from_pkcs8(kind, spec, (unsigned)cols[2].i64, buffer_bytes(&der), &k, err) &&
+        keyring_add(f->id->keys, k, err);
+
+    f->has_other_form = f->has_other_form || !is_current;
+    private_key_unref(k);
+    buffer_wipe(&der);
+    return ok || error_add(err, "the key %.12s in ls_key", value_cstr(&cols[0]));
+}
+
 static bool on_key(void *ctx, const struct value *cols, size_t n, struct error *err)
 {
-    struct node_identity *id = ctx;
-    struct private_key *k = NULL;
     enum key_kind kind =
-        strcmp(value_cstr(&cols[0]), "encryption") == 0 ? KEY_ENCRYPTION : KEY_SIGNING;
-    bool ok;
+        strcmp(value_cstr(&cols[1]), "encryption") == 0 ? KEY_ENCRYPTION : KEY_SIGNING;
 
     (void)n;
-    for (size_t i = 0; i < N_SPECS; i++) {
-        if (specs[i].kind != kind || strcmp(specs[i].text, value_cstr(&cols[2])) != 0)
-            continue;
-        if (!private_key_from_pkcs8(kind, specs[i].spec, (unsigned)cols[1].i64, cols[3].bytes, &k,
-                                    err))
-            return error_add(err, "a key in ls_key");
-        ok = keyring_add(id->keys, k, err);
-        private_key_unref(k);
-        return ok;
-    }
+    for (size_t i = 0; i < N_SPECS; i++)
+        if (specs[i].kind == kind && strcmp(specs[i].text, value_cstr(&cols[3])) == 0)
+            return add_key(ctx, kind, specs[i].spec, cols, err);
     return error_set(err, ERR_UNSUPPORTED, "start the release that made it",
                      "ls_key holds a %s key of the unknown kind %s", purpose_text(kind),
-                     value_cstr(&cols[2]));
+                     value_cstr(&cols[3]));
 }
 
 static bool on_tx(void *ctx, const struct value *cols, size_t n, struct error *err)
@@ -91,9 +101,43 @@ static bool on_tx(void *ctx, const struct value *cols, size_t n, struct error *e
     return signed_txs_add(&id->txs, cols[0].bytes, err);
 }
 
-static bool load(struct db *db, struct node_identity *id, bool *is_there, struct error *err)
+/* The stored form of k, as wrap makes it. */
+static bool stored_form(const struct private_key *k, const struct key_wrap *wrap,
+                        struct buffer *out, struct error *err)
 {
-    struct found f = {.id = id};
+    struct buffer der = BUFFER_INIT;
+    bool ok = private_key_to_pkcs8(k, &der, err) &&
+              key_wrap_seal(wrap, k->pub->fingerprint, buffer_bytes(&der), out, err);
+
+    buffer_wipe(&der);
+    return ok;
+}
+
+/* Another replica may do the same at the same time: either's form can be read by both. */
+static bool rewrap(struct db *db, const struct found *f, struct logger *lg, struct error *err)
+{
+    for (size_t i = 0; i < keyring_count(f->id->keys); i++) {
+        const struct private_key *k = keyring_at(f->id->keys, i);
+        struct buffer form = BUFFER_INIT;
+        bool ok = stored_form(k, f->wrap, &form, err) &&
+                  db_exec(db, "key_rewrap",
+                          (struct value[]){value_bytes(buffer_bytes(&form)),
+                                           value_text(k->pub->fingerprint)},
+                          2, 0, NULL, err);
+
+        buffer_wipe(&form);
+        if (!ok)
+            return error_add(err, "storing the key %.12s anew", k->pub->fingerprint);
+    }
+    log_info(lg, "stored the private keys anew, %s",
+             f->wrap->is_plaintext ? "unencrypted" : "encrypted under keys.encryption-key");
+    return true;
+}
+
+static bool load(struct db *db, const struct key_wrap *wrap, struct logger *lg,
+                 struct node_identity *id, bool *is_there, struct error *err)
+{
+    struct found f = {.id = id, .wrap = wrap};
     struct uid uid;
 
     *is_there = false;
@@ -108,42 +152,46 @@ static bool load(struct db *db, struct node_identity *id, bool *is_there, struct
     if (!uid_parse(id->uid, &uid, err))
         return error_add(err, "ls_identity");
     snprintf(id->ns, sizeof(id->ns), "%s", uid.ns);
-    if (!db_query(db, "key_list", NULL, 0, 0, on_key, id, err) ||
+    if (!db_query(db, "key_list", NULL, 0, 0, on_key, &f, err) ||
         !db_query(db, "authorized_list", NULL, 0, 0, on_tx, id, err))
         return false;
     if (keyring_find(id->keys, id->ns) == NULL || id->txs.n == 0)
         return error_set(err, ERR_DATABASE, "restore the database from its backup",
                          "the keys or the topology transactions of %s are missing", id->uid);
     *is_there = true;
-    return true;
+    return !f.has_other_form || rewrap(db, &f, lg, err);
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static bool insert_key(struct txn *t, const struct private_key *k, int64_t created_at,
-                       struct error *err)
-{
-    struct buffer der = BUFFER_INIT;
-    const struct public_key *p = k->pub;
-    bool ok = false;
+struct made {
+    const struct node_identity *id;
+    const struct key_wrap *wrap;
+};
 
-    if (!private_key_to_pkcs8(k, &der, err))
-        goto out;
-    ok = txn_exec(t, "key_insert",
-                  (struct value[]){value_text(p->fingerprint), value_text(purpose_text(p->kind)),
-                                   value_i64(p->usages), value_text(spec_text(p->kind, p->spec)),
-                                   value_i64(created_at), value_bytes(p->spki),
-                                   value_bytes(buffer_bytes(&der))},
-                  7, NULL, err);
-out:
-    buffer_wipe(&der);
+static bool insert_key(struct txn *t, const struct private_key *k, const struct key_wrap *wrap,
+                       int64_t created_at, struct error *err)
+{
+    struct buffer form = BUFFER_INIT;
+    const struct public_key *p = k->pub;
+    bool ok =
+        stored_form(k, wrap, &form, err) &&
+        txn_exec(t, "key_insert",
+                 (struct value[]){value_text(p->fingerprint), value_text(purpose_text(p->kind)),
+                                  value_i64(p->usages), value_text(spec_text(p->kind, p->spec)),
+                                  value_i64(created_at), value_bytes(p->spki),
+                                  value_bytes(buffer_bytes(&form))},
+                 7, NULL, err);
+
+    buffer_wipe(&form);
     return ok;
 }
 
 /* All of it or nothing: a replica that sees the identity row sees keys and transactions too. */
 static bool store(struct txn *t, void *ctx, struct error *err)
 {
-    const struct node_identity *id = ctx;
+    const struct made *m = ctx;
+    const struct node_identity *id = m->id;
     int64_t now = clock_now_us();
 
     if (!txn_exec(t, "identity_insert",
@@ -151,7 +199,7 @@ static bool store(struct txn *t, void *ctx, struct error *err)
                   err))
         return false;
     for (size_t i = 0; i < keyring_count(id->keys); i++)
-        if (!insert_key(t, keyring_at(id->keys, i), now + (int64_t)i, err))
+        if (!insert_key(t, keyring_at(id->keys, i), m->wrap, now + (int64_t)i, err))
             return false;
     for (size_t i = 0; i < id->txs.n; i++)
         if (!txn_exec(t, "authorized_insert",
@@ -189,24 +237,26 @@ static bool reset(struct node_identity *id, struct error *err)
     return keyring_open(&id->keys, err);
 }
 
-bool node_identity_open(struct db *db, enum member_kind kind, const char *name, struct logger *lg,
-                        struct node_identity *out, struct error *err)
+bool node_identity_open(struct db *db, enum member_kind kind, const char *name,
+                        const struct key_wrap *wrap, struct logger *lg, struct node_identity *out,
+                        struct error *err)
 {
+    struct made m = {.id = out, .wrap = wrap};
     bool is_there = false, was_made = false;
 
     memset(out, 0, sizeof(*out));
     out->kind = kind;
-    if (!reset(out, err) || !load(db, out, &is_there, err))
+    if (!reset(out, err) || !load(db, wrap, lg, out, &is_there, err))
         goto fail;
     if (!is_there) {
         if (!make(out, name, err))
             goto fail;
-        was_made = db_txn(db, 0, store, out, err);
+        was_made = db_txn(db, 0, store, &m, err);
         /* A duplicate: another replica was faster. A lost answer: either may have happened. */
         if (!was_made && err->code != ERR_DUPLICATE && err->code != ERR_UNKNOWN_OUTCOME)
             goto fail;
         /* What counts is what the database has. */
-        if (!reset(out, err) || !load(db, out, &is_there, err))
+        if (!reset(out, err) || !load(db, wrap, lg, out, &is_there, err))
             goto fail;
         if (!is_there) {
             error_set(err, ERR_UNAVAILABLE, "start again", "the identity was not stored");
@@ -216,8 +266,8 @@ bool node_identity_open(struct db *db, enum member_kind kind, const char *name, 
     out->was_made = was_made;
     member_format(kind, out->uid, out->member);
     if (was_made)
-        log_info(lg, "made the identity %s; its private keys lie unencrypted in %s", out->member,
-                 db_describe(db));
+        log_info(lg, "made the identity %s; its private keys lie %s in %s", out->member,
+                 wrap->is_plaintext ? "unencrypted" : "encrypted", db_describe(db));
     return true;
 fail:
     node_identity_close(out);

@@ -11,6 +11,7 @@
 #include "topology/identity.h"
 
 struct db;
+struct key_wrap;
 struct logger;
 
 struct node_identity {
@@ -24,10 +25,13 @@ struct node_identity {
 };
 
 /* Loads the identity, or makes it: uid is name::fingerprint of a new namespace key. db: open and
- * migrated. name: of the node, used only when it is made. The caller owns *out. Fails: ERR_CONFIG
- * (the database belongs to another kind of node, or name is no identifier), ERR_DATABASE (rows that
- * do not fit together), storage's and crypto's errors. */
+ * migrated. name: of the node, used only when it is made. wrap: how private keys are stored; those
+ * that lie there in another form that it can read are stored anew. The caller owns *out. Fails:
+ * ERR_CONFIG (the database belongs to another kind of node, name is no identifier, or keys lie
+ * there as wrap does not allow), ERR_DATABASE (rows that do not fit together), storage's and
+ * crypto's errors. */
 MUST_CHECK bool node_identity_open(struct db *db, enum member_kind kind, const char *name,
-                                   struct logger *lg, struct node_identity *out, struct error *err);
+                                   const struct key_wrap *wrap, struct logger *lg,
+                                   struct node_identity *out, struct error *err);
 void node_identity_close(struct node_identity *id); /* what it owns, and zeroes it */
 #endif

@@ -20,3 +20,5 @@ BLACKBOX_TESTS += $(WHOLE_TESTS)
 EXTRA_DIST += $(WHOLE_TESTS)
 BLACKBOX_TESTS += t/blackbox/dsn.sh
 EXTRA_DIST += t/blackbox/dsn.sh
+BLACKBOX_TESTS += t/blackbox/keys.sh
+EXTRA_DIST += t/blackbox/keys.sh

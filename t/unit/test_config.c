@@ -190,7 +190,8 @@ static void environment_and_files_bring_values(void **state)
     unlink(path);
     expect("logging: {level: \"${env:LS_TEST_NONE}\"}\n", "the environment has no LS_TEST_NONE");
     expect("logging: {level: \"${file:/nowhere/x}\"}\n", "${file:/nowhere/x}: No such file");
-    expect("logging: {level: \"${envv:A}\"}\n", "write ${env:NAME} or ${file:PATH}");
+    expect("logging: {level: \"${envv:A}\"}\n",
+           "write ${env:NAME}, ${file:PATH} or ${credential:NAME}");
     expect("logging: {level: \"${env:A\"}\n", "without its \"}\"");
 }
 

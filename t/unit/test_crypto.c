@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/key_wrap.h"
 #include "crypto/keyring.h"
 #include "crypto/seal.h"
 #include "vectors.h"
@@ -385,6 +386,55 @@ static void the_keyring_gives_the_newest_key_of_a_usage(void **state)
     keyring_close(r);
 }
 
+static void a_wrapped_key_opens_with_its_key_at_its_place(void **state)
+{
+    char text[65];
+    struct key_wrap none = {0}, plain = {.is_plaintext = true}, one = {0}, both = {0};
+    struct buffer stored = BUFFER_INIT, opened = BUFFER_INIT;
+    struct error e;
+    bool is_current;
+
+    (void)state;
+    memset(text, 'a', 64);
+    text[64] = '\0';
+    assert_true(key_wrap_add(&one, text, NULL));
+    assert_false(key_wrap_add(&both, "aa", &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    text[0] = 'b';
+    assert_true(key_wrap_add(&both, text, NULL) &&
+                key_wrap_add(&both,
+                             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                             NULL));
+    assert_false(key_wrap_add(&both, text, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+
+    assert_false(key_wrap_seal(&none, "fp", bytes_str("0secret"), &stored, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_true(key_wrap_seal(&one, "fp", bytes_str("0secret"), &stored, NULL));
+    assert_null(memmem(stored.data, stored.len, "secret", 6));
+    assert_true(key_wrap_open(&one, "fp", buffer_bytes(&stored), &opened, &is_current, NULL));
+    assert_true(is_current);
+    assert_string_equal(buffer_cstr(&opened), "0secret");
+    buffer_clear(&opened);
+    assert_true(key_wrap_open(&both, "fp", buffer_bytes(&stored), &opened, &is_current, NULL));
+    assert_false(is_current);
+    buffer_clear(&opened);
+    assert_false(key_wrap_open(&one, "fq", buffer_bytes(&stored), &opened, &is_current, &e));
+    assert_int_equal(e.code, ERR_MALFORMED);
+    assert_false(key_wrap_open(&plain, "fp", buffer_bytes(&stored), &opened, &is_current, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    for (size_t i = 0; i < stored.len; i++)
+        assert_false(key_wrap_open(&one, "fp", bytes_of(stored.data, i), &opened, &is_current, &e));
+    assert_false(key_wrap_open(&none, "fp", bytes_str("0secret"), &opened, &is_current, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
+    assert_true(key_wrap_open(&one, "fp", bytes_str("0secret"), &opened, &is_current, NULL));
+    assert_false(is_current);
+    key_wrap_wipe(&one);
+    key_wrap_wipe(&both);
+    buffer_free(&stored);
+    buffer_free(&opened);
+}
+
 static void sealed_bytes_open_only_whole_and_with_their_key(void **state)
 {
     uint8_t key[SEAL_KEY_LEN] = {7};
@@ -449,6 +499,7 @@ int main(void)
         cmocka_unit_test(usage_sets_follow_the_rules),
         cmocka_unit_test(weak_and_malformed_keys_are_refused),
         cmocka_unit_test(the_keyring_gives_the_newest_key_of_a_usage),
+        cmocka_unit_test(a_wrapped_key_opens_with_its_key_at_its_place),
         cmocka_unit_test(sealed_bytes_open_only_whole_and_with_their_key),
         cmocka_unit_test(hmac_gives_the_value_of_rfc_4231),
     };
