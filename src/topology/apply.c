@@ -133,10 +133,16 @@ bool apply_parsed(struct topology *t, int64_t sequenced, int64_t effective, stru
         .op = in->tx.op,
         .serial = in->tx.serial,
     };
+    size_t n_counting = 0;
     bool ok = reparse(a.is_update ? in_store : NULL, &stored, err) &&
               reparse(proposal, &proposed, err) && gather(&a, &stored, &proposed, &p, err) &&
               judge(&a, &p, a.is_update || proposal != NULL, &r, err);
 
+    for (size_t i = 0; i < p.n; i++)
+        n_counting += p.at[i].key != NULL;
+    if (out != NULL)
+        *out = (struct topology_outcome){.n_signatures = n_counting,
+                                         .n_superfluous = p.n - n_counting};
     pieces_free(&p);
     signed_topology_tx_free(&stored);
     signed_topology_tx_free(&proposed);

@@ -13,7 +13,8 @@ libtopology_la_SOURCES = \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/state.c %D%/state.h \
 	%D%/timestamps.h \
-	%D%/topology.h
+	%D%/topology.h \
+	%D%/verify.c %D%/verify.h
 $(libtopology_la_OBJECTS): | gen/stamp
 
 UNIT_TESTS += t/unit/test_topology
@@ -28,3 +29,8 @@ t_unit_test_topology_rules_SOURCES = t/unit/test_topology_rules.c
 t_unit_test_topology_rules_CFLAGS = $(t_unit_test_topology_CFLAGS)
 t_unit_test_topology_rules_LDADD = $(t_unit_test_topology_LDADD)
 $(t_unit_test_topology_rules_OBJECTS): | gen/stamp
+UNIT_TESTS += t/unit/test_topology_verify
+t_unit_test_topology_verify_SOURCES = t/unit/test_topology_verify.c
+t_unit_test_topology_verify_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_verify_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_verify_OBJECTS): | gen/stamp

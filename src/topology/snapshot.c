@@ -181,28 +181,36 @@ bool topology_items_hash(const struct topology_items *items, struct hash *out, s
 
 /* ---- a state from items ---- */
 
-static bool load_one(struct topology *t, const struct topology_item *item, size_t number,
-                     struct error *err)
+static bool differs(struct error *err, const char *what, const char *detail)
 {
-    struct topology_outcome outcome = {0};
-    struct parsed_tx in;
-    bool is_proposal, ok = parsed_tx_read(buffer_bytes(&item->transaction), &in, err);
+    return error_set(err, ERR_MALFORMED, "ask another sequencer", "is %s here%s%s", what,
+                     detail[0] != '\0' ? ": " : "", detail);
+}
 
+bool item_replay(struct topology *t, const struct topology_item *item, int64_t *last,
+                 struct topology_outcome *out, struct error *err)
+{
+    struct parsed_tx in;
+    bool is_proposal, ok;
+
+    memset(out, 0, sizeof(*out));
+    if (item->valid_from < *last || item->sequenced > item->valid_from ||
+        item->sequenced < t->sequenced_until)
+        return error_set(err, ERR_MALFORMED, "ask another sequencer", "is out of order");
+    ok = parsed_tx_read(buffer_bytes(&item->transaction), &in, err);
     is_proposal = ok && in.tx.is_proposal;
-    ok = ok && apply_parsed(t, item->sequenced, item->valid_from, &in, &outcome, err);
+    ok = ok && apply_parsed(t, item->sequenced, item->valid_from, &in, out, err);
     parsed_tx_free(&in);
     if (!ok)
-        return error_add(err, "topology item %zu", number);
-    if ((outcome.verdict == TOPOLOGY_REJECTED) != (item->rejection != NULL))
-        return error_set(err, ERR_MALFORMED, "ask another sequencer",
-                         "topology item %zu is %s here: %s", number,
-                         outcome.verdict == TOPOLOGY_REJECTED ? "rejected" : "accepted",
-                         outcome.verdict == TOPOLOGY_REJECTED ? outcome.reason : item->rejection);
-    if (outcome.verdict != TOPOLOGY_REJECTED &&
-        (outcome.verdict == TOPOLOGY_PROPOSED) != is_proposal)
-        return error_set(err, ERR_MALFORMED, "ask another sequencer",
-                         "topology item %zu is %s proposal here", number,
-                         is_proposal ? "no" : "only a");
+        return false;
+    *last = item->valid_from;
+    t->sequenced_until = item->sequenced;
+    if (out->verdict == TOPOLOGY_REJECTED && item->rejection == NULL)
+        return differs(err, "rejected", out->reason);
+    if (out->verdict != TOPOLOGY_REJECTED && item->rejection != NULL)
+        return differs(err, "accepted", item->rejection);
+    if (out->verdict != TOPOLOGY_REJECTED && (out->verdict == TOPOLOGY_PROPOSED) != is_proposal)
+        return differs(err, is_proposal ? "no proposal" : "only a proposal", "");
     return true;
 }
 
@@ -213,16 +221,10 @@ bool topology_load(struct topology *t, const struct topology_items *items, struc
     if (t->rows.n > 0)
         return error_set(err, ERR_INTERNAL, NULL, "topology is loaded already");
     for (size_t i = 0; i < items->n; i++) {
-        const struct topology_item *item = &items->at[i];
+        struct topology_outcome outcome;
 
-        if (item->valid_from < last || item->sequenced > item->valid_from ||
-            item->sequenced < t->sequenced_until)
-            return error_set(err, ERR_MALFORMED, "ask another sequencer",
-                             "topology item %zu is out of order", i + 1);
-        last = item->valid_from;
-        if (!load_one(t, item, i + 1, err))
-            return false;
-        t->sequenced_until = item->sequenced;
+        if (!item_replay(t, &items->at[i], &last, &outcome, err))
+            return error_add(err, "topology item %zu", i + 1);
     }
     for (size_t i = 0; i < items->n; i++)
         if (t->rows.at[i]->valid_until != items->at[i].valid_until)

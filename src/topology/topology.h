@@ -37,7 +37,9 @@ enum topology_verdict { TOPOLOGY_ACCEPTED, TOPOLOGY_PROPOSED, TOPOLOGY_REJECTED 
 struct topology_outcome {
     enum topology_verdict verdict;
     int64_t effective_at;
-    char reason[200]; /* rejected: name and detail; else "" */
+    char reason[200];     /* rejected: name and detail; else "" */
+    size_t n_signatures;  /* accepted, proposed: that count, of this and of what was merged */
+    size_t n_superfluous; /* that do not, and are dropped */
 };
 
 /* Applies the transactions (W(30) SignedTopologyTransaction each) of one broadcast in order, each
