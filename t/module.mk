@@ -5,3 +5,4 @@ include t/blackbox/module.mk
 EXTRA_DIST += t/only.h t/nightly.sh
 include t/participant/module.mk
 include t/bench/module.mk
+include t/oracle-grammar/module.mk
