@@ -129,3 +129,37 @@ postgres_sql() {
     PGPASSWORD=$pg_password "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$pg_port" \
         -U lockstep -d lockstep "$@"
 }
+
+# proxy_start NAME TO-PORT: the fault proxy (t/proxy/README) in front of 127.0.0.1:TO-PORT. Sets proxy_port and
+# proxy_port_NAME. proxy_cmd NAME COMMAND...: tells it; its answer is in proxy_heard.
+proxy_start() {
+    local to from pid
+    mkfifo "$work/proxy.$1.to" "$work/proxy.$1.from"
+    "$builddir/t/proxy/proxy" 0 127.0.0.1 "$2" < "$work/proxy.$1.to" > "$work/proxy.$1.from" &
+    pid=$!
+    at_exit "kill $pid 2>/dev/null"
+    exec {to}> "$work/proxy.$1.to" {from}< "$work/proxy.$1.from"
+    eval "proxy_to_$1=$to proxy_from_$1=$from proxy_pid_$1=$pid"
+    proxy_hear "$1"
+    case $proxy_heard in READY*) proxy_port=${proxy_heard#READY } ;; *) fail "proxy $1: $proxy_heard" ;; esac
+    eval "proxy_port_$1=$proxy_port"
+}
+proxy_hear() {
+    local from
+    eval "from=\$proxy_from_$1"
+    read -r -t 20 -u "$from" proxy_heard || fail "no answer of proxy $1 within 20 s"
+}
+proxy_cmd() {
+    local name=$1 to
+    shift
+    eval "to=\$proxy_to_$name"
+    printf '%s\n' "$*" >&"$to"
+    proxy_hear "$name"
+    case $proxy_heard in OK*) ;; *) fail "proxy $name: $proxy_heard" ;; esac
+}
+# proxy_stat NAME FIELD: open, accepted, requests, answers or fired.
+proxy_stat() {
+    proxy_cmd "$1" stats
+    proxy_heard=${proxy_heard#*"$2"=}
+    echo "${proxy_heard%% *}"
+}

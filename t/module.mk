@@ -1,6 +1,7 @@
 include t/fuzz/module.mk
 include t/house/module.mk
 include t/fault/module.mk
+include t/proxy/module.mk
 include t/blackbox/module.mk
 EXTRA_DIST += t/only.h t/nightly.sh
 include t/participant/module.mk
