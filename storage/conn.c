@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "storage/db_internal.h"
+#include "storage/secret.h"
 #include "storage/socket_find.h"
 
 #define CUT_GRACE_US (500 * US_PER_MS) /* behind the deadline: the server's own comes first */
@@ -88,12 +89,14 @@ bool diag_error(struct conn *c, SQLSMALLINT type, SQLHANDLE h, const char *what,
 
 /* ---- open and close ---- */
 
-static bool connect_error(struct conn *c, const struct conn_target *t, struct error *err)
+static bool connect_error(struct conn *c, const struct conn_target *t, const char *string,
+                          struct error *err)
 {
     struct diag d;
     enum error_code code;
 
     diag_read(SQL_HANDLE_DBC, c->dbc, &d);
+    secret_blank(t->secret, string, d.text);
     code = t->ops->classify(&d, true);
     return error_set(err, code, dialect_advice(t->ops->id, code, &d), "%s: %s", t->describe,
                      d.text);
@@ -136,10 +139,36 @@ static bool conn_setup(struct conn *c, const struct conn_target *t, struct error
     return true;
 }
 
+/* The password is read now, so that it may have changed since the last connection. */
+static bool conn_connect(struct conn *c, const struct conn_target *t, struct error *err)
+{
+    const size_t n = strlen(t->string), at = t->password_at;
+    struct buffer string = BUFFER_INIT;
+    bool ok = false;
+
+    buffer_append(&string, t->string, at);
+    if (!secret_append(t->secret, n - at + 1, &string, err)) {
+        error_add(err, "%s", t->describe);
+        goto out;
+    }
+    buffer_append(&string, t->string + at, n - at);
+    const char *text = buffer_cstr(&string);
+    if (!text) {
+        error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
+        goto out;
+    }
+    ok = SQL_SUCCEEDED(SQLDriverConnect(c->dbc, NULL, (SQLCHAR *)(uintptr_t)text, SQL_NTS, NULL, 0,
+                                        NULL, SQL_DRIVER_NOPROMPT));
+    if (!ok)
+        connect_error(c, t, text, err);
+out:
+    secret_buffer_free(&string);
+    return ok;
+}
+
 bool conn_open(struct db *db, const struct conn_target *t, struct conn **out, struct error *err)
 {
     struct conn *c = calloc(1, sizeof(*c));
-    SQLRETURN r;
 
     if (!c)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a connection");
@@ -152,10 +181,7 @@ bool conn_open(struct db *db, const struct conn_target *t, struct conn **out, st
     }
     int64_t seconds = (t->login_timeout_us + US_PER_S - 1) / US_PER_S;
     SQLSetConnectAttr(c->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(intptr_t)seconds, 0);
-    r = SQLDriverConnect(c->dbc, NULL, (SQLCHAR *)(uintptr_t)t->string, SQL_NTS, NULL, 0, NULL,
-                         SQL_DRIVER_NOPROMPT);
-    if (!SQL_SUCCEEDED(r)) {
-        connect_error(c, t, err);
+    if (!conn_connect(c, t, err)) {
         SQLFreeHandle(SQL_HANDLE_DBC, c->dbc);
         c->dbc = SQL_NULL_HDBC;
         goto fail;

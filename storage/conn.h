@@ -11,6 +11,7 @@
 #include "storage/dialect.h"
 
 struct prepared;
+struct secret;
 struct cell;
 
 struct conn {
@@ -39,8 +40,10 @@ struct conn {
 struct conn_target {
     SQLHENV env;
     const struct dialect_ops *ops;
-    const char *string;   /* with the password: never shown */
-    const char *describe; /* without */
+    const char *string; /* without the password, which goes in at password_at; options in it */
+    size_t password_at;
+    const struct secret *secret;
+    const char *describe; /* for people */
     const char *schema;   /* "" for none */
     int64_t login_timeout_us, statement_timeout_us, idle_in_txn_timeout_us;
 };

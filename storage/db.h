@@ -38,6 +38,10 @@ struct db_config {
     const char *port;   /* "5432", or "5432,5433" beside several hosts */
     const char *database; /* PostgreSQL */
     const char *user, *password;
+    const char *password_file; /* read at each new connection, in place of password */
+    /* PostgreSQL: "disable", "require", "verify-ca", "verify-full"; NULL: the driver's way. */
+    const char *tls;
+    const char *tls_root_file, *tls_cert_file, *tls_key_file; /* PEM */
     const char *schema;             /* PostgreSQL: search_path; NULL: the server's default */
     const char *file;               /* SQLite; its folder must exist */
     const char *options;            /* further keywords, "A=b;C=d", last in the connection string */

@@ -3,11 +3,14 @@
 #define STORAGE_DB_INTERNAL_H
 #include "base/logger.h"
 #include "storage/conn.h"
+#include "storage/secret.h"
 
 struct db {
     const struct dialect_ops *ops; /* constant after db_open, like all up to the mutex */
     struct conn_target target;
     char *string, *describe, *schema;
+    struct secret secret;
+    bool is_proven; /* a connection was made with this configuration */
     uint32_t pool_max;
     int64_t checkout_timeout_us, statement_timeout_us;
     struct logger *logger;

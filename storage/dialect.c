@@ -26,6 +26,15 @@ bool dialect_ops_of(enum dialect d, const struct dialect_ops **out, struct error
 
 static const char *advice_config(enum dialect d, const struct diag *g)
 {
+    if (strstr(g->text, "does not support SSL"))
+        return "turn ssl on at the server, or set storage.tls: disable";
+    if (strstr(g->text, "pg_hba.conf") &&
+        (strstr(g->text, "no encryption") || strstr(g->text, "SSL off")))
+        return "set storage.tls: verify-full, or allow this host and user in the server's "
+               "pg_hba.conf";
+    if (strstr(g->text, "certificate") || strstr(g->text, "private key file") ||
+        strstr(g->text, "unknown ca"))
+        return "check storage.tls and its files against the server's certificate";
     if (strstr(g->text, "password") || strstr(g->text, "role \""))
         return "check user and password (a user is made by CREATE ROLE ... LOGIN)";
     if (strstr(g->text, "pg_hba.conf"))

@@ -6,6 +6,21 @@
 
 static const char *const drivers[] = {"psqlodbcw.so", "psqlodbca.so", NULL};
 
+/* A file for libpq, inside pqopt={...}. */
+static bool tls_file(struct buffer *b, const char *key, const char *path, struct error *err)
+{
+    if (!path || !*path)
+        return true;
+    if (strpbrk(path, "{};"))
+        return error_set(err, ERR_CONFIG, "rename the file", "%s: braces and semicolons in a path",
+                         path);
+    buffer_printf(b, " %s='", key);
+    for (; *path; path++)
+        buffer_printf(b, *path == '\'' || *path == '\\' ? "\\%c" : "%c", *path);
+    buffer_append_str(b, "'");
+    return true;
+}
+
 /* Prepared on the server, bytes bound as bytes, the transaction is ours after an error. A peer that
  * went silent is given up after 5 s by the kernel; connect_timeout is SQL_ATTR_LOGIN_TIMEOUT. */
 static bool keywords(const struct db_config *cfg, struct buffer *secret, struct buffer *shown,
@@ -15,16 +30,19 @@ static bool keywords(const struct db_config *cfg, struct buffer *secret, struct 
     keyword_append(shown, "PORT", cfg->port);
     keyword_append(shown, "DATABASE", cfg->database);
     keyword_append(shown, "UID", cfg->user);
+    keyword_append(shown, "SSLmode", cfg->tls);
     buffer_append_bytes(secret, buffer_bytes(shown));
-    keyword_append(secret, "PWD", cfg->password);
-    if (cfg->password && *cfg->password)
-        buffer_append_str(shown, ";PWD=***");
     buffer_append_str(
         secret, ";UseServerSidePrepare=1;ByteaAsLongVarBinary=0;UseDeclareFetch=0"
                 ";Protocol=7.4-0;LFConversion=0;MaxLongVarcharSize=8190;CommLog=0;Debug=0"
                 ";pqopt={keepalives=1 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
                 " tcp_user_timeout=5000 target_session_attrs=read-write"
-                " application_name=lockstep}");
+                " application_name=lockstep");
+    if (!tls_file(secret, "sslrootcert", cfg->tls_root_file, err) ||
+        !tls_file(secret, "sslcert", cfg->tls_cert_file, err) ||
+        !tls_file(secret, "sslkey", cfg->tls_key_file, err))
+        return false;
+    buffer_append_str(secret, "}");
     if (cfg->options && *cfg->options)
         buffer_printf(secret, ";%s", cfg->options);
     return buffer_ok(secret, err) && buffer_ok(shown, err);
@@ -43,9 +61,26 @@ static bool starts(const struct diag *d, const char *state)
 /* psqlODBC gives 08001 for whatever libpq says while connecting: only the text tells more. */
 static enum error_code classify_connect(const struct diag *d)
 {
-    static const char *const wrong[] = {"password",      "pg_hba.conf",    "does not exist",
-                                        "open lib",      "not permitted",  "no password supplied",
-                                        "invalid value", "could not open", "conflicts with"};
+    static const char *const wrong[] = {"password",
+                                        "pg_hba.conf",
+                                        "does not exist",
+                                        "open lib",
+                                        "not permitted",
+                                        "no password supplied",
+                                        "invalid value",
+                                        "could not open",
+                                        "conflicts with",
+                                        "does not support SSL",
+                                        "certificate verify failed",
+                                        "root certificate file",
+                                        "server certificate for",
+                                        "private key file",
+                                        "could not load",
+                                        "could not read",
+                                        "valid client certificate",
+                                        "certificate required",
+                                        "unknown ca",
+                                        "connection parameter error"};
 
     if (starts(d, "IM") || starts(d, "28") || starts(d, "3D"))
         return ERR_CONFIG;

@@ -19,6 +19,7 @@ libstorage_core_la_SOURCES = \
 	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/pool.c \
+	%D%/secret.c %D%/secret.h \
 	%D%/socket_find.c %D%/socket_find.h \
 	%D%/txn.c \
 	%D%/value.h

@@ -30,7 +30,8 @@ static bool odbc_env(SQLHENV *out, struct error *err)
 }
 
 /* A DSN without a type: the driver says what is behind it. */
-static bool ask_type(SQLHENV env, const struct db_config *cfg, enum dialect *out, struct error *err)
+static bool ask_type(SQLHENV env, const struct db_config *cfg, const struct secret *secret,
+                     enum dialect *out, struct error *err)
 {
     struct buffer s = BUFFER_INIT;
     struct diag d;
@@ -39,10 +40,13 @@ static bool ask_type(SQLHENV env, const struct db_config *cfg, enum dialect *out
 
     buffer_printf(&s, "DSN=%s", cfg->dsn);
     keyword_append(&s, "UID", cfg->user);
-    keyword_append(&s, "PWD", cfg->password);
+    if (!secret_append(secret, 1, &s, err)) {
+        secret_buffer_free(&s);
+        return false;
+    }
     const char *text = buffer_cstr(&s);
     if (!text || !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, env, &dbc))) {
-        buffer_free(&s);
+        secret_buffer_free(&s);
         return error_set(err, ERR_MEMORY, NULL, "no ODBC connection handle");
     }
     const bool ok = SQL_SUCCEEDED(SQLDriverConnect(dbc, NULL, (SQLCHAR *)(uintptr_t)text, SQL_NTS,
@@ -52,9 +56,10 @@ static bool ask_type(SQLHENV env, const struct db_config *cfg, enum dialect *out
         SQLDisconnect(dbc);
     } else {
         diag_read(SQL_HANDLE_DBC, dbc, &d);
+        secret_blank(secret, text, d.text);
     }
     SQLFreeHandle(SQL_HANDLE_DBC, dbc);
-    buffer_free(&s);
+    secret_buffer_free(&s);
     if (!ok)
         return error_set(err, ERR_CONFIG, "add the DSN to odbc.ini, or set type and driver",
                          "DSN=%s: %s", cfg->dsn, d.text);
@@ -84,6 +89,9 @@ static bool set_strings(struct db *db, const struct db_config *cfg, struct error
     }
     if (!db->ops->keywords(cfg, &secret, &shown, err))
         goto out;
+    if (secret_has_password(&db->secret))
+        buffer_append_str(&shown, ";PWD=***");
+    db->target.password_at = driver.len;
     buffer_append_bytes(&string, buffer_bytes(&driver));
     buffer_append_bytes(&string, buffer_bytes(&secret));
     buffer_append_bytes(&describe, buffer_bytes(&driver));
@@ -99,14 +107,10 @@ static bool set_strings(struct db *db, const struct db_config *cfg, struct error
     if (!ok)
         error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
 out:
-    if (secret.data)
-        explicit_bzero(secret.data, secret.cap);
-    if (string.data)
-        explicit_bzero(string.data, string.cap);
+    secret_buffer_free(&secret); /* options may hold some */
+    secret_buffer_free(&string);
     buffer_free(&driver);
-    buffer_free(&secret);
     buffer_free(&shown);
-    buffer_free(&string);
     buffer_free(&describe);
     return ok;
 }
@@ -180,8 +184,10 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
     db->logger = cfg.logger;
     if (!odbc_env(&db->env, err))
         goto fail;
+    if (!secret_init(&db->secret, &cfg, err))
+        goto fail;
     if (cfg.type  ? !dialect_parse(cfg.type, &d, err)
-        : cfg.dsn ? !ask_type(db->env, &cfg, &d, err)
+        : cfg.dsn ? !ask_type(db->env, &cfg, &db->secret, &d, err)
                   : !error_set(err, ERR_CONFIG, "set storage.type", "storage has no type"))
         goto fail;
     if (!dialect_ops_of(d, &db->ops, err) || !set_strings(db, &cfg, err))
@@ -190,6 +196,8 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
         .env = db->env,
         .ops = db->ops,
         .string = db->string,
+        .password_at = db->target.password_at,
+        .secret = &db->secret,
         .describe = db->describe,
         .schema = db->schema,
         .login_timeout_us = or_default(cfg.login_timeout_us, 5 * US_PER_S),
@@ -198,6 +206,7 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
     };
     if (!thread_start(&db->watchdog, "db-watchdog", watchdog_run, db, err) || !prove(db, err))
         goto fail;
+    db->is_proven = true;
     *out = db;
     return true;
 fail:
@@ -246,6 +255,7 @@ void db_close(struct db *db)
         SQLFreeHandle(SQL_HANDLE_ENV, db->env);
     if (db->string)
         explicit_bzero(db->string, strlen(db->string));
+    secret_free(&db->secret);
     free(db->string);
     free(db->describe);
     free(db->schema);
@@ -391,6 +401,9 @@ bool pool_checkout(struct db *db, int64_t deadline_us, struct conn **out, struct
     }
     if (!conn_open(db, &db->target, &c, err)) {
         give_place(db);
+        if (err->code == ERR_CONFIG &&
+            db->is_proven) /* it was right: a password is being changed */
+            err->code = ERR_UNAVAILABLE;
         return false;
     }
     c->generation = generation;

@@ -18,6 +18,7 @@ static bool with_storage(struct cli *cli, const char *node, const struct config_
                          db_fn *fn, json_t *rows, struct error *err)
 {
     static const char *const types[] = {"sqlite", "postgresql", "oracle"};
+    static const char *const tls[] = {"disable", "require", "verify-ca", "verify-full"};
     char port[24];
     struct db *db = NULL;
 
@@ -30,6 +31,11 @@ static bool with_storage(struct cli *cli, const char *node, const struct config_
                                   .database = s->database,
                                   .user = s->user,
                                   .password = s->password,
+                                  .password_file = s->password_file,
+                                  .tls = s->tls >= 0 ? tls[s->tls] : NULL,
+                                  .tls_root_file = s->tls_root_file,
+                                  .tls_cert_file = s->tls_cert_file,
+                                  .tls_key_file = s->tls_key_file,
                                   .schema = s->schema,
                                   .file = s->file,
                                   .options = s->options,

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <arpa/inet.h>
 
@@ -63,8 +64,10 @@ static void check_dsn(struct check *k, const struct config_node *n)
 
 static void check_storage_sqlite(struct check *k, const struct config_node *n)
 {
-    static const char *const others[] = {"storage.server", "storage.port", "storage.database",
-                                         "storage.schema", "storage.user", "storage.password"};
+    static const char *const others[] = {
+        "storage.server",        "storage.port",          "storage.database",      "storage.schema",
+        "storage.user",          "storage.password",      "storage.password-file", "storage.tls",
+        "storage.tls-root-file", "storage.tls-cert-file", "storage.tls-key-file"};
 
     if (n->storage.dsn == NULL && n->storage.file == NULL)
         complain(k, n, "storage.file", "missing; sqlite needs the path of its database file");
@@ -89,8 +92,57 @@ static void check_storage_server(struct check *k, const struct config_node *n)
         complain(k, n, "storage.database", "missing; write the database, or storage.dsn");
 }
 
+/* True when the driver's keywords say key, in any case. */
+static bool has_keyword(const char *options, const char *key)
+{
+    for (const char *p = options; p != NULL && *p != '\0'; p++)
+        if (strncasecmp(p, key, strlen(key)) == 0)
+            return true;
+    return false;
+}
+
+static void check_password(struct check *k, const struct config_node *n)
+{
+    if (is_set(n, "storage.password") && is_set(n, "storage.password-file"))
+        complain(k, n, "storage.password-file", "contradicts storage.password; remove one");
+}
+
+static void check_storage_tls(struct check *k, const struct config_node *n)
+{
+    static const char *const files[] = {"storage.tls-root-file", "storage.tls-cert-file",
+                                        "storage.tls-key-file"};
+    const struct config_storage *s = &n->storage;
+    const bool is_off = s->tls == CONFIG_TLS_UNSET || s->tls == CONFIG_TLS_DISABLE;
+
+    if (is_bad(n, "storage.tls"))
+        return;
+    if (s->type == CONFIG_ORACLE) {
+        if (is_set(n, "storage.tls"))
+            complain(k, n, "storage.tls",
+                     "is for postgresql; with oracle write DBQ=tcps://HOST:PORT/SERVICE in "
+                     "storage.options, and the wallet in the client's sqlnet.ora");
+        return;
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (is_off && is_set(n, files[i]))
+            complain(k, n, files[i], "needs storage.tls: require, verify-ca or verify-full");
+    if (s->tls >= CONFIG_TLS_VERIFY_CA && s->tls_root_file == NULL)
+        complain(k, n, "storage.tls-root-file",
+                 "missing; write the file of the authorities that the server must come from");
+    if ((s->tls_cert_file == NULL) != (s->tls_key_file == NULL))
+        complain(k, n, "storage.tls-key-file",
+                 "a certificate and a private key go together; write both");
+    if (s->tls != CONFIG_TLS_UNSET &&
+        (has_keyword(s->options, "sslmode") || has_keyword(s->options, "pqopt")))
+        complain(k, n, "storage.options",
+                 "its SSLmode or pqopt contradicts storage.tls; remove one");
+}
+
 static void check_storage(struct check *k, struct config_node *n)
 {
+    if (!is_set(n, "storage.tls"))
+        n->storage.tls = CONFIG_TLS_UNSET;
+    check_password(k, n);
     if (!is_set(n, "storage.type")) {
         complain(k, n, "storage.type", "missing; write sqlite, postgresql or oracle");
         return;
@@ -105,6 +157,8 @@ static void check_storage(struct check *k, struct config_node *n)
         check_storage_sqlite(k, n);
     else
         check_storage_server(k, n);
+    if (n->storage.type != CONFIG_SQLITE)
+        check_storage_tls(k, n);
     if (!is_set(n, "migrate-on-start"))
         n->is_migrating = n->storage.type == CONFIG_SQLITE || k->c->is_migrating;
 }

@@ -278,6 +278,9 @@ static void store(struct walk *w, const struct scope *s, const struct option *o,
         ok = store_urls((void *)((char *)base + o->offset), v, (size_t)o->most, &bad);
     else
         ok = v->kind == YAML_TEXT && option_store(o, base, v->text, w->folder);
+    if (ok && s->node != NULL && strcmp(o->key, "storage.password") == 0 &&
+        s->node->storage.password_file == NULL) /* so that it is read again at each connection */
+        s->node->storage.password_file = yaml_file_of(v->shown, w->folder);
     if (ok)
         return;
     report_value(w, s, o, bad);
@@ -310,6 +313,14 @@ static void walk_map(struct walk *w, const struct scope *s, const struct yaml_no
     }
 }
 
+/* A node that says its own password in one way does not get the top's in the other. */
+static bool says(const struct yaml_node *own, const char *key)
+{
+    return yaml_find(own, key) != NULL ||
+           (strcmp(key, "password") == 0 && yaml_find(own, "password-file") != NULL) ||
+           (strcmp(key, "password-file") == 0 && yaml_find(own, "password") != NULL);
+}
+
 /* Storage at the top serves nodes whose own does not say another type. */
 static void inherit_storage(struct walk *w, const struct scope *s, const struct yaml_node *own,
                             const struct yaml_node *top)
@@ -327,7 +338,7 @@ static void inherit_storage(struct walk *w, const struct scope *s, const struct 
         snprintf(key, sizeof(key), "storage.%.64s", top->entry[i].key);
         const struct option *o = find_option(s, key);
 
-        if (yaml_find(own, top->entry[i].key) != NULL)
+        if (says(own, top->entry[i].key))
             continue;
         if (o != NULL)
             store(w, s, o, top->entry[i].value, top->entry[i].at);

@@ -26,6 +26,13 @@ enum config_kind { /* bits: config_table.h combines them */
                    CONFIG_ALL = 15
 };
 enum config_storage_type { CONFIG_SQLITE, CONFIG_POSTGRESQL, CONFIG_ORACLE };
+enum config_storage_tls {
+    CONFIG_TLS_UNSET = -1, /* the driver's way */
+    CONFIG_TLS_DISABLE,
+    CONFIG_TLS_REQUIRE,
+    CONFIG_TLS_VERIFY_CA,
+    CONFIG_TLS_VERIFY_FULL
+};
 enum config_client_auth { CONFIG_AUTH_NONE, CONFIG_AUTH_OPTIONAL, CONFIG_AUTH_REQUIRE };
 enum config_in_flight { CONFIG_RESUME, CONFIG_PURGE };
 enum config_confirm { CONFIG_CONFIRM_AUTO, CONFIG_CONFIRM_MANUAL, CONFIG_CONFIRM_REJECT };
@@ -49,6 +56,9 @@ struct config_storage {
     char *file, *driver, *dsn, *server, *database, *schema, *user; /* NULL: unset */
     int64_t port;                                                  /* 0: the engine's */
     char *password, *options;                                      /* secret */
+    char *password_file; /* read at each connection; also when password is one whole ${file:PATH} */
+    int tls;             /* enum config_storage_tls */
+    char *tls_root_file, *tls_cert_file, *tls_key_file;
     int64_t max_connections, connection_timeout_us, statement_timeout_us;
 };
 struct config_lease {

@@ -77,8 +77,10 @@ void config_free(struct config *c)
 
 void config_storage_free(struct config_storage *s)
 {
-    char **text[] = {&s->file,   &s->driver, &s->dsn,      &s->server, &s->database,
-                     &s->schema, &s->user,   &s->password, &s->options};
+    char **text[] = {&s->file,        &s->driver,        &s->dsn,           &s->server,
+                     &s->database,    &s->schema,        &s->user,          &s->password,
+                     &s->options,     &s->password_file, &s->tls_root_file, &s->tls_cert_file,
+                     &s->tls_key_file};
 
     for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
         free_secret(text[i]);
@@ -116,6 +118,10 @@ bool config_storage_of_mediator(const struct config_storage *from, struct config
     out->user = copy(from->user, &ok);
     out->password = copy(from->password, &ok);
     out->options = copy(from->options, &ok);
+    out->password_file = copy(from->password_file, &ok);
+    out->tls_root_file = copy(from->tls_root_file, &ok);
+    out->tls_cert_file = copy(from->tls_cert_file, &ok);
+    out->tls_key_file = copy(from->tls_key_file, &ok);
     out->file = from->file != NULL ? mediator_file(from->file) : NULL;
     out->schema = NULL;
     ok = ok && (from->file == NULL || out->file != NULL);

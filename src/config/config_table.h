@@ -60,7 +60,18 @@
     X(kinds, "storage.user", STRING, storage.user, 0, 0, NULL, NULL,                               \
       "account")                                                                                   \
     X(kinds, "storage.password", HIDDEN, storage.password, 0, 0, NULL, NULL,                       \
-      "its password; best as ${file:PATH} or ${env:NAME}")                                         \
+      "its password; best as password-file")                                                       \
+    X(kinds, "storage.password-file", PATH, storage.password_file, 0, 0, NULL, NULL,               \
+      "file with its password, read at each connection, so that it may change while nodes run")    \
+    X(kinds, "storage.tls", ENUM, storage.tls, 0, 0, NULL,                                         \
+      "disable|require|verify-ca|verify-full",                                                     \
+      "postgresql: never TLS; TLS with anybody; with a server of tls-root-file; that bears its name") \
+    X(kinds, "storage.tls-root-file", PATH, storage.tls_root_file, 0, 0, NULL, NULL,               \
+      "certificates of the authorities that the server must come from, PEM")                       \
+    X(kinds, "storage.tls-cert-file", PATH, storage.tls_cert_file, 0, 0, NULL, NULL,               \
+      "own certificates, leaf first, PEM")                                                         \
+    X(kinds, "storage.tls-key-file", PATH, storage.tls_key_file, 0, 0, NULL, NULL,                 \
+      "private key of the leaf, PEM, for this account's eyes only")                                \
     X(kinds, "storage.options", HIDDEN, storage.options, 0, 0, NULL, NULL,                         \
       "more keywords for the ODBC driver, KEY=VALUE separated by semicolons")                      \
     X(kinds, "storage.max-connections", INT, storage.max_connections, 2, 64, "8", NULL,            \

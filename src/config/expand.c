@@ -106,6 +106,22 @@ static bool add_one(const char *text, const char *folder, struct buffer *out, co
     return false;
 }
 
+char *yaml_file_of(const char *text, const char *folder)
+{
+    static const char head[] = "${file:";
+    const size_t n = strlen(text), used = sizeof(head) - 1;
+    char *path = NULL;
+
+    if (n < used + 2 || strncmp(text, head, used) != 0 || strchr(text, '}') != text + n - 1)
+        return NULL;
+    const int len = (int)(n - used - 1);
+    const bool is_whole = text[used] == '/' || folder == NULL;
+    return asprintf(&path, "%s%s%.*s", is_whole ? "" : folder, is_whole ? "" : "/", len,
+                    text + used) < 0
+               ? NULL
+               : path;
+}
+
 char *yaml_expand(const char *text, const char *folder, char *why, size_t size)
 {
     struct buffer out = BUFFER_INIT;

@@ -48,4 +48,6 @@ struct yaml_node *yaml_find(const struct yaml_node *map, const char *key);
 /* Replaces ${env:NAME}, ${file:PATH} and ${credential:NAME} in text; "$${" stands for "${". A
  * malloc'ed string, or NULL with what is wrong (never a value) in why. */
 char *yaml_expand(const char *text, const char *folder, char *why, size_t size);
+/* The path when text is one ${file:PATH} and nothing else, malloc'ed; NULL otherwise. */
+char *yaml_file_of(const char *text, const char *folder);
 #endif

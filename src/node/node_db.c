@@ -16,6 +16,7 @@ void node_db_config(const struct config_storage *s, int64_t expiry_us, struct lo
                     char port_text[NODE_PORT_TEXT], struct db_config *out)
 {
     static const char *const types[] = {"sqlite", "postgresql", "oracle"};
+    static const char *const tls[] = {"disable", "require", "verify-ca", "verify-full"};
 
     snprintf(port_text, NODE_PORT_TEXT, "%" PRId64, s->port);
     *out = (struct db_config){
@@ -27,6 +28,11 @@ void node_db_config(const struct config_storage *s, int64_t expiry_us, struct lo
         .database = s->database,
         .user = s->user,
         .password = s->password,
+        .password_file = s->password_file,
+        .tls = s->tls >= 0 ? tls[s->tls] : NULL,
+        .tls_root_file = s->tls_root_file,
+        .tls_cert_file = s->tls_cert_file,
+        .tls_key_file = s->tls_key_file,
         .schema = s->schema,
         .file = s->file,
         .options = s->options,

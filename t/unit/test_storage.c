@@ -12,6 +12,7 @@
 #include "storage/catalogue.h"
 #include "storage/dialect.h"
 #include "storage/lease.h"
+#include "storage/secret.h"
 
 /* ---- the catalogue ---- */
 
@@ -167,13 +168,56 @@ static void secrets_are_braced_and_kept_apart(void **state)
 {
     const struct db_config cfg = {.server = "h1,h2", .user = "u", .password = "a;}b"};
     struct buffer secret = BUFFER_INIT, shown = BUFFER_INIT;
+    struct secret s;
     struct error e;
 
     (void)state;
     assert_true(dialect_postgres.keywords(&cfg, &secret, &shown, &e));
-    assert_non_null(strstr(buffer_cstr(&secret), ";PWD={a;}}b};"));
+    assert_null(strstr(buffer_cstr(&secret), "a;}"));
     assert_null(strstr(buffer_cstr(&shown), "a;}"));
-    assert_non_null(strstr(buffer_cstr(&shown), "PWD=***"));
+    assert_true(secret_init(&s, &cfg, &e));
+    buffer_clear(&shown);
+    assert_true(secret_append(&s, 0, &shown, &e));
+    assert_string_equal(buffer_cstr(&shown), ";PWD={a;}}b}");
+    secret_free(&s);
+    buffer_free(&secret);
+    buffer_free(&shown);
+}
+
+static void a_driver_s_message_shows_no_secret(void **state)
+{
+    const struct db_config cfg = {.password = "hunter2",
+                                  .options = "A=1;pqopt={x=y sslpassword='two words'};Trace=off"};
+    char text[200] = "no \"two words\" nor words, hunter2, hunter2; x=y, Trace off, filed, two";
+    struct secret s;
+    struct error e;
+
+    (void)state;
+    assert_true(secret_init(&s, &cfg, &e));
+    secret_blank(&s, "DSN=x;PWD={from a file}", text);
+    assert_string_equal(text, "no \"*** ***\" nor ***, ***, ***; x=y, Trace off, ***d, ***");
+    secret_free(&s);
+}
+
+static void tls_is_said_to_driver_and_library(void **state)
+{
+    struct db_config cfg = {.server = "h",
+                            .tls = "verify-full",
+                            .tls_root_file = "/it's here/ca.pem",
+                            .tls_cert_file = "/c.pem",
+                            .tls_key_file = "/k\\.pem"};
+    struct buffer secret = BUFFER_INIT, shown = BUFFER_INIT;
+    struct error e;
+
+    (void)state;
+    assert_true(dialect_postgres.keywords(&cfg, &secret, &shown, &e));
+    assert_non_null(strstr(buffer_cstr(&secret), ";SSLmode=verify-full;"));
+    assert_non_null(strstr(buffer_cstr(&shown), ";SSLmode=verify-full"));
+    assert_non_null(strstr(buffer_cstr(&secret), " sslrootcert='/it\\'s here/ca.pem' "
+                                                 "sslcert='/c.pem' sslkey='/k\\\\.pem'}"));
+    cfg.tls_root_file = "/a}b";
+    assert_false(dialect_postgres.keywords(&cfg, &secret, &shown, &e));
+    assert_int_equal(e.code, ERR_CONFIG);
     buffer_free(&secret);
     buffer_free(&shown);
 }
@@ -250,6 +294,8 @@ int main(void)
         cmocka_unit_test(rows_are_written_out),
         cmocka_unit_test(diagnoses_say_what_to_do),
         cmocka_unit_test(secrets_are_braced_and_kept_apart),
+        cmocka_unit_test(a_driver_s_message_shows_no_secret),
+        cmocka_unit_test(tls_is_said_to_driver_and_library),
         cmocka_unit_test(silence_for_the_expiry_allows_a_take_over),
         cmocka_unit_test(any_change_starts_the_count_again),
         cmocka_unit_test(a_gap_starts_the_count_again),
