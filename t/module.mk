@@ -5,5 +5,6 @@ include t/proxy/module.mk
 include t/blackbox/module.mk
 EXTRA_DIST += t/only.h t/nightly.sh
 include t/participant/module.mk
+include t/topology/module.mk
 include t/bench/module.mk
 include t/oracle-grammar/module.mk

@@ -5,3 +5,8 @@ t_bench_bench_send_LDADD = libclient.la librpc.la libstorage.la $(LS_CORE_LIBS) 
 	$(GRPC_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(CMOCKA_LIBS)
 $(t_bench_bench_send_OBJECTS): | gen/stamp
 EXTRA_DIST += t/figures t/bench/figures/first-light.sh
+check_PROGRAMS += %D%/bench_topology
+t_bench_bench_topology_SOURCES = %D%/bench_topology.c $(TOPOLOGY_GENERATOR)
+t_bench_bench_topology_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+$(t_bench_bench_topology_OBJECTS): | gen/stamp
+EXTRA_DIST += t/bench/figures/topology.sh

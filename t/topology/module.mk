@@ -1,0 +1,7 @@
+# Topology: a generator of transactions of every mapping, and the tests that live on it.
+TOPOLOGY_GENERATOR = %D%/generator.c %D%/generator.h %D%/make.h
+UNIT_TESTS += t/unit/test_topology_order
+t_unit_test_topology_order_SOURCES = t/unit/test_topology_order.c $(TOPOLOGY_GENERATOR)
+t_unit_test_topology_order_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_order_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_order_OBJECTS): | gen/stamp
