@@ -163,3 +163,38 @@ proxy_stat() {
     proxy_heard=${proxy_heard#*"$2"=}
     echo "${proxy_heard%% *}"
 }
+
+# oracle_start: "Oracle" is t/fakeora, an imitation of its driver in front of a private PostgreSQL. Sets
+# ora_driver (its path), ora_faults (its control file, t/fakeora/README), ora_trace (texts that were sent;
+# a file of this test in the build folder), pg_port, and LS_TEST_ORACLE_* for the test programs.
+oracle_start() {
+    ora_driver=$builddir/t/fakeora/.libs/fakeora.so
+    [ -e "$ora_driver" ] || fail "no $ora_driver: make check TESTS="
+    FAKEORA_REAL=$(ls /usr/lib/*/odbc/psqlodbca.so /usr/lib/odbc/psqlodbca.so 2>/dev/null | head -n1)
+    [ -n "$FAKEORA_REAL" ] || skip "no PostgreSQL driver: apt-get install odbc-postgresql"
+    postgres_start
+    if [ -z "$(postgres_sql -c "SELECT 1 FROM pg_namespace WHERE nspname = 'sys'")" ]; then
+        postgres_sql -1 -f "$srcdir/t/fakeora/objects.sql" >/dev/null || fail "t/fakeora/objects.sql"
+        ora_user lockstep
+        mkdir -p "$builddir/t/fakeora/traces"
+        ora_faults=$work/faults
+        ora_trace=$builddir/t/fakeora/traces/$(realpath --relative-to="$srcdir" "$0" | tr / -)
+        : > "$ora_trace"
+        : > "$ora_faults"
+    fi
+    FAKEORA_TRACE=$ora_trace FAKEORA_FAULTS=$ora_faults
+    LS_TEST_ORACLE_DRIVER=$ora_driver LS_TEST_ORACLE_SERVER=127.0.0.1 LS_TEST_ORACLE_PORT=$pg_port
+    LS_TEST_ORACLE_DATABASE=lockstep LS_TEST_ORACLE_USER=lockstep LS_TEST_ORACLE_PASSWORD=$pg_password
+    export FAKEORA_REAL FAKEORA_TRACE FAKEORA_FAULTS LS_TEST_ORACLE_DRIVER LS_TEST_ORACLE_SERVER \
+        LS_TEST_ORACLE_PORT LS_TEST_ORACLE_DATABASE LS_TEST_ORACLE_USER LS_TEST_ORACLE_PASSWORD
+}
+# ora_user NAME: a user and schema of that "Oracle"; only lockstep can log in.
+ora_user() { postgres_sql -c "CREATE SCHEMA IF NOT EXISTS \"$(echo "$1" | tr A-Z a-z)\"" 2>/dev/null; }
+# ora_storage SCHEMA: makes that user, and prints the `storage:` of a node that lives in its schema. The
+# password is in the environment.
+ora_storage() {
+    ora_user "$1"
+    echo "{type: oracle, driver: \"$ora_driver\", server: 127.0.0.1, port: $pg_port, database: lockstep, user: lockstep, password: \"\${env:LS_TEST_ORACLE_PASSWORD}\", schema: $1}"
+}
+# ora_fault ORDER: one more line for the driver, "before 3113 skip=10 match=ls_log".
+ora_fault() { flock "$ora_faults" sh -c 'printf "%s\n" "$2" >> "$1"' - "$ora_faults" "$1"; }

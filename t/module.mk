@@ -1,3 +1,4 @@
+include t/fakeora/module.mk
 include t/fuzz/module.mk
 include t/house/module.mk
 include t/fault/module.mk
