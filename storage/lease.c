@@ -171,6 +171,33 @@ static bool may_suspect(struct lease *l, int64_t now_us)
     return is;
 }
 
+/* A stopped session may hold the row (its statement ran, and the message that ends it did not
+ * come): it is ended before we would wait for it. Should one get in between, the wait for the lock
+ * ends by itself, and what follows must not count as a gap in what was observed: so both once more.
+ */
+static bool take_over(struct lease *l, const struct seen *s, enum lease_change *change,
+                      struct error *err)
+{
+    bool ok = false;
+
+    for (int i = 0; i < 2 && !ok; i++) {
+        struct error ignored;
+        const bool is_clear =
+            s->is_released || db_unblock(l->db, "ls_lease", l->expiry_us / 2, NULL, &ignored);
+        const int64_t sent_us = clock_mono_us();
+        ok = row_take(l, &s->fence, err);
+        if (ok) {
+            become_holder(l, sent_us);
+            *change = LEASE_WON;
+        } else if (err->code == ERR_FENCED) { /* somebody was faster */
+            return true;
+        } else if (!is_clear || (err->code != ERR_RETRY && err->code != ERR_TIMEOUT)) {
+            return false;
+        }
+    }
+    return ok;
+}
+
 static bool step_contender(struct lease *l, enum lease_change *change, struct error *err)
 {
     const int64_t now_us = clock_mono_us();
@@ -193,20 +220,7 @@ static bool step_contender(struct lease *l, enum lease_change *change, struct er
                                               l->expiry_us, l->poll_us);
     if (!may_take && !may_suspect(l, now_us))
         return true;
-    const int64_t sent_us = clock_mono_us();
-    if (row_take(l, &s.fence, err)) {
-        become_holder(l, sent_us);
-        *change = LEASE_WON;
-        return true;
-    }
-    if (err->code == ERR_FENCED) /* somebody was faster */
-        return true;
-    if (err->code == ERR_RETRY || err->code == ERR_TIMEOUT) { /* a stopped session holds the row */
-        struct error ignored;
-        if (!db_unblock(l->db, "ls_lease", l->expiry_us / 2, NULL, &ignored))
-            return false;
-    }
-    return false;
+    return take_over(l, &s, change, err);
 }
 
 bool lease_step(struct lease *l, enum lease_change *change, struct error *err)

@@ -1,5 +1,6 @@
 # The storage tests: one program, run on each engine by a script.
 STORAGE_TEST_SQL = %D%/sql/statements/test.sql %D%/sql/postgres/9001-test.sql %D%/sql/sqlite/9001-test.sql
+STORAGE_TEST_SQL += %D%/sql/statements/lease.sql %D%/sql/postgres/9002-lease.sql %D%/sql/sqlite/9002-lease.sql
 gen/sql_catalogue_test.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) $(STORAGE_TEST_SQL) storage/embed.awk storage/embed.sh
 	$(AM_V_GEN)$(SHELL) $(srcdir)/storage/embed.sh '$(AWK)' $(srcdir) $@ $(SQL_STATEMENTS) \
 		$(SQL_MIGRATIONS) $(STORAGE_TEST_SQL)
@@ -29,3 +30,13 @@ t_bench_bench_storage_SOURCES = t/bench/bench_storage.c %D%/engine.c %D%/engine.
 nodist_t_bench_bench_storage_SOURCES = gen/sql_catalogue_test.c
 t_bench_bench_storage_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 EXTRA_DIST += t/bench/storage.sh
+
+# Two processes that compete for a lease. Exported, so that the drivers bind to what hook.c defines.
+check_PROGRAMS += %D%/lease_peer
+t_storage_lease_peer_SOURCES = %D%/lease_peer.c %D%/peer_race.c %D%/peer.h %D%/hook.c %D%/hook.h \
+	%D%/engine.c %D%/engine.h
+nodist_t_storage_lease_peer_SOURCES = gen/sql_catalogue_test.c
+t_storage_lease_peer_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+t_storage_lease_peer_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+BLACKBOX_TESTS += %D%/lease-sqlite.sh %D%/lease-postgres.sh
+EXTRA_DIST += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease_world.py %D%/lease_stop.py
