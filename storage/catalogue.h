@@ -11,13 +11,15 @@ struct column {
     uint32_t max; /* characters of a text, bytes of bytes, that its column takes; 0: any */
 };
 
-#define STEP_ROWS (-1) /* in step.order: the row group stands here */
+#define STEP_ROWS      (-1)       /* in step.order: the row group stands here */
+#define STEP_COLUMN(i) (-2 - (i)) /* one column of the row group; its own inverse */
 
 /* One text to prepare: `?` for parameters, ":rows" for the row group. */
 struct step {
     const char *sql;
-    const int8_t *order; /* per placeholder: index into params, or STEP_ROWS */
+    const int8_t *order; /* per placeholder: index into params, STEP_ROWS or STEP_COLUMN */
     size_t norder;
+    int8_t only; /* 1 + a column: only for the rows in which it is not NULL; 0: for all */
 };
 
 struct statement {
@@ -27,8 +29,9 @@ struct statement {
     const char *fenced;  /* the table that its fence is in, or NULL */
     const struct column *params, *row, *columns;
     size_t nparams, nrow, ncolumns;
-    const struct step *steps; /* one; several only where a fenced write takes several */
+    const struct step *steps; /* one; several where one act takes several */
     size_t nsteps;
+    bool is_first; /* of several: in order until one changes a row; else all of them */
 };
 
 struct migration {

@@ -8,20 +8,15 @@
 
 #include "storage/catalogue.h"
 
-/* Oracle's place: dialect_oracle.c comes with its statements (spec: classify by native code first).
- */
 static const struct dialect_ops *const table[DIALECT_N] = {
     [DIALECT_POSTGRES] = &dialect_postgres,
     [DIALECT_SQLITE] = &dialect_sqlite,
+    [DIALECT_ORACLE] = &dialect_oracle,
 };
 
-bool dialect_ops_of(enum dialect d, const struct dialect_ops **out, struct error *err)
+const struct dialect_ops *dialect_ops_of(enum dialect d)
 {
-    *out = table[d];
-    if (*out)
-        return true;
-    return error_set(err, ERR_UNSUPPORTED, "use postgresql or sqlite",
-                     "storage type '%s' is not in this release", dialect_name(d));
+    return table[d];
 }
 
 static const char *advice_config(enum dialect d, const struct diag *g)
@@ -50,6 +45,10 @@ static const char *advice_config(enum dialect d, const struct diag *g)
 
 const char *dialect_advice(enum dialect d, enum error_code code, const struct diag *g)
 {
+    const char *own = table[d]->advise ? table[d]->advise(g) : NULL;
+
+    if (own)
+        return own;
     if (code == ERR_CONFIG)
         return advice_config(d, g);
     if (code == ERR_READ_ONLY)
@@ -88,8 +87,17 @@ void keyword_append(struct buffer *b, const char *key, const char *value)
 }
 
 static const char *const folders[] = {
-    "/usr/lib/*/odbc/", "/usr/lib/odbc/",  "/usr/lib64/",       "/usr/lib/*/",
-    "/usr/lib/",        "/usr/local/lib/", "/usr/local/lib/*/", NULL,
+    "/usr/lib/*/odbc/",
+    "/usr/lib/odbc/",
+    "/usr/lib64/",
+    "/usr/lib/*/",
+    "/usr/lib/",
+    "/usr/local/lib/",
+    "/usr/local/lib/*/",
+    "/opt/oracle/*/",
+    "/opt/oracle/*/*/",
+    "/usr/lib/oracle/*/client64/lib/",
+    NULL,
 };
 
 /* The first readable FOLDER/file of the usual folders. */
@@ -118,9 +126,8 @@ static bool missing(const struct dialect_ops *ops, const char *name, struct erro
 {
     char advice[160];
 
-    snprintf(advice, sizeof(advice),
-             "apt-get install %s, or give the driver's path in storage.driver",
-             ops->driver_package);
+    snprintf(advice, sizeof(advice), "%s, or give the driver's path in storage.driver",
+             ops->driver_advice);
     return error_set(err, ERR_CONFIG, advice, "ODBC driver for %s not found: %s",
                      dialect_name(ops->id), name);
 }

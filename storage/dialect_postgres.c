@@ -129,7 +129,7 @@ static enum error_code classify(const struct diag *d, bool is_connecting)
 const struct dialect_ops dialect_postgres = {
     .id = DIALECT_POSTGRES,
     .driver_files = drivers,
-    .driver_package = "odbc-postgresql",
+    .driver_advice = "apt-get install odbc-postgresql",
     .rows_max = 1024,
     .has_fenced_text = true,
     .keywords = keywords,

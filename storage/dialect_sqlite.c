@@ -66,7 +66,7 @@ static enum error_code classify(const struct diag *d, bool is_connecting)
 const struct dialect_ops dialect_sqlite = {
     .id = DIALECT_SQLITE,
     .driver_files = drivers,
-    .driver_package = "libsqliteodbc",
+    .driver_advice = "apt-get install libsqliteodbc",
     .rows_max = 1,
     .has_one_writer = true,
     .keywords = keywords,

@@ -46,24 +46,54 @@ function columns(spec, table, out,    n, i, part, word, kind, max)
     return n
 }
 
-function dialect_text(sql, d)
+# What differs by dialect in few words.
+function dialect_text(sql, d,    n)
 {
+    gsub(/[{]i64[}]/, d == "oracle" ? "NUMBER(19)" : "BIGINT", sql)
+    while (match(sql, /[{]text [1-9][0-9]*[}]/)) {
+        n = substr(sql, RSTART + 6, RLENGTH - 7)
+        sql = substr(sql, 1, RSTART - 1) (d == "oracle" ? "VARCHAR2(" n " CHAR)" : "VARCHAR(" n ")") \
+            substr(sql, RSTART + RLENGTH)
+    }
+    gsub(/[{]now_us[}]/, now_us[d], sql)
     gsub(/\{page\}/, d == "sqlite" ? "LIMIT :limit" : "FETCH FIRST :limit ROWS ONLY", sql)
     gsub(/[ ]*\{lock\}/, d == "sqlite" ? "" : " FOR UPDATE", sql)
     gsub(/[ ]*\{dual\}/, d == "oracle" ? " FROM dual" : "", sql)
     return sql
 }
 
-# One text: :name becomes ?, the order is noted. Returns C rows of struct step.
-function step(sql, id, nparams,    out, order, n, word, i)
+# The place of a name in a table, or -1.
+function column_at(table, name, n,    i)
 {
+    for (i = 0; i < n; i++)
+        if (col[table, i] == name)
+            return i
+    return -1
+}
+
+# One text: :name becomes ?, the order is noted. Returns C rows of struct step.
+function step(sql, id, nparams,    out, order, n, word, i, only)
+{
+    only = 0
     if (sql ~ /::/ || sql ~ /\?/)
         die("write CAST(...) for `::`, and :name for `?`")
-    while (match(sql, /:[a-z][a-z0-9_]*/)) {
+    while (match(sql, /:(row[.])?[a-z][a-z0-9_]*!?/)) {
         word = substr(sql, RSTART + 1, RLENGTH - 1)
         out = out substr(sql, 1, RSTART - 1)
         sql = substr(sql, RSTART + RLENGTH)
         n++
+        if (word ~ /^row[.]/) {
+            i = word
+            gsub(/^row[.]|!$/, "", i)
+            i = column_at("r", i, has_row)
+            if (i < 0)
+                die(":" word " is not in `row:`")
+            if (word ~ /!$/)
+                only = i + 1
+            out = out "?"
+            order = order "STEP_COLUMN(" i "), "
+            continue
+        }
         if (word == "rows") {
             if (!has_row)
                 die(":rows without `row:`")
@@ -71,10 +101,8 @@ function step(sql, id, nparams,    out, order, n, word, i)
             order = order "STEP_ROWS, "
             continue
         }
-        for (i = 0; i < nparams; i++)
-            if (col["p", i] == word)
-                break
-        if (i == nparams)
+        i = column_at("p", word, nparams)
+        if (i < 0)
             die(":" word " is not in `params:`")
         out = out "?"
         order = order i ", "
@@ -83,11 +111,12 @@ function step(sql, id, nparams,    out, order, n, word, i)
     gsub(/[ \t]+/, " ", out)
     if (n)
         print "static const int8_t " id "[] = {" order "};"
-    return "{" c_string(trim(out)) ", " (n ? id : "NULL") ", " n + 0 "}, "
+    return "{" c_string(trim(out)) ", " (n ? id : "NULL") ", " n + 0 ", " only "}, "
 }
 
-# Splits at the lines that end with `;`: fills texts[1..], returns how many.
-function split_steps(body, texts,    n, line, lines, i, current, count)
+# Splits at the lines that end with `;`: fills texts[1..], returns how many. From a line BEGIN to a
+# line END; is one text, a block, and keeps its `;`.
+function split_steps(body, texts,    n, line, lines, i, current, count, is_block)
 {
     n = split(body, lines, "\n")
     for (i = 1; i <= n; i++) {
@@ -95,7 +124,13 @@ function split_steps(body, texts,    n, line, lines, i, current, count)
         sub(/[ \t\r]+$/, "", line)
         if (line ~ /^[ \t]*--/ || line == "")
             continue
-        if (line ~ /;$/) {
+        if (line == "BEGIN")
+            is_block = 1
+        if (is_block && line == "END;") {
+            texts[++count] = trim(current " " line)
+            current = ""
+            is_block = 0
+        } else if (line ~ /;$/ && !is_block) {
             sub(/;$/, "", line)
             texts[++count] = trim(current " " line)
             current = ""
@@ -105,6 +140,16 @@ function split_steps(body, texts,    n, line, lines, i, current, count)
     if (trim(current) != "")
         texts[++count] = trim(current)
     return count + 0
+}
+
+# A fenced statement on oracle ends with a block of exactly this shape (t/fakeora and the grammar gate
+# know it): the UPDATE of the fence, the refusal, further changes, COMMIT.
+function check_block(text, table)
+{
+    if (text !~ ("^BEGIN UPDATE " table " SET [^;]*; IF SQL%ROWCOUNT = 0 THEN" \
+                 " RAISE_APPLICATION_ERROR[(]-20001, 'fenced'[)]; END IF;" \
+                 "( (UPDATE|INSERT|DELETE) [^;]*;)* COMMIT; END;$"))
+        die("its last text is not the block of a fenced write, see sql/statements/README")
 }
 
 function finish_statement(    i, d, key)
@@ -126,6 +171,7 @@ function finish_statement(    i, d, key)
         sql_row[key] = row
         sql_columns[key] = result
         sql_fenced[key] = fenced
+        sql_texts[key] = several
         sql_notes[key] = notes
         sql_purpose[key] = purpose
         sql_where[key] = where
@@ -152,13 +198,14 @@ function read_statements(path,    line, key, value)
             else if (key == "row") row = join(row, value)
             else if (key == "columns") result = join(result, value)
             else if (key == "fenced") fenced = value
+            else if (key == "texts") several = value
             else if (key ~ /^(rows|locks|plan|called)$/)
                 notes = notes (notes == "" ? "" : "   ") key ": " value
             else {
                 finish_statement()
                 name = key
                 purpose = value
-                dialects = params = row = result = fenced = notes = body = ""
+                dialects = params = row = result = fenced = several = notes = body = ""
             }
         } else if (line !~ /^[ \t]*--/) {
             if (name == "" && trim(line) != "")
@@ -189,15 +236,21 @@ function emit_statement(n, d, serial,    key, id, np, nr, nc, steps, texts, coun
     if (nc) print "static const struct column " id "_c[] = {" c "};"
     has_row = nr
     count = split_steps(dialect_text(sql_body[key], d), texts)
-    if (count > 1 && (sql_fenced[key] == "" || d == "postgresql"))
-        die("several texts: only a fenced write, and not on postgresql")
+    if (count > 1 && d == "postgresql")
+        die("several texts: not on postgresql")
+    if (count > 1 && sql_fenced[key] == "" && sql_texts[key] !~ /^(all|first)$/)
+        die("several texts: say `texts: all` or `texts: first`")
+    for (i = 1; i <= count; i++)
+        gsub(/[ \t]+/, " ", texts[i])
+    if (d == "oracle" && sql_fenced[key] != "")
+        check_block(texts[count], sql_fenced[key])
     for (i = 1; i <= count; i++)
         steps = steps step(texts[i], id "_o" i, np)
     print "static const struct step " id "_s[] = {" steps "};"
     return "    {" c_string(n) ", " c_string(sql_purpose[key]) ", " c_string(sql_notes[key]) ", " \
         (sql_fenced[key] == "" ? "NULL" : c_string(sql_fenced[key])) ", " (np ? id "_p" : "NULL") ", " \
         (nr ? id "_r" : "NULL") ", " (nc ? id "_c" : "NULL") ", " np ", " nr ", " nc ", " id "_s, " \
-        count "},\n"
+        count ", " (sql_texts[key] == "first" ? "true" : "false") "},\n"
 }
 
 function emit_migration(d, version, n, sum, path,    line, text, texts, count, i, id)
@@ -227,6 +280,13 @@ function emit_migration(d, version, n, sum, path,    line, text, texts, count, i
 BEGIN {
     print "/* Made by storage/embed.awk from sql/: do not edit. */"
     print "#include \"storage/catalogue_table.h\"\n"
+    now_us["postgresql"] = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+    now_us["sqlite"] = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+    # One reading of the clock, as digits, because an interval gives no number that all releases agree on.
+    now_us["oracle"] = "(SELECT (CAST(SUBSTR(c.t, 1, 7) AS NUMBER(10)) - 2440588) * 86400000000" \
+        " + CAST(SUBSTR(c.t, 8, 2) AS NUMBER(10)) * 3600000000 + CAST(SUBSTR(c.t, 10, 2) AS NUMBER(10)) * 60000000" \
+        " + CAST(SUBSTR(c.t, 12, 8) AS NUMBER(10))" \
+        " FROM (SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), 'JHH24MISSFF6') AS t FROM dual) c)"
 }
 
 $1 == "statements" { read_statements($6) }

@@ -1,6 +1,6 @@
 # SQL_STATEMENTS and SQL_MIGRATIONS: each owner of tables appends in its own module.mk.
 SQL_STATEMENTS = sql/statements/base.sql
-SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql
+SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql sql/oracle/0001-base.sql
 nobase_dist_pkgdata_DATA = $(SQL_STATEMENTS) $(SQL_MIGRATIONS)
 EXTRA_DIST += sql/statements/README %D%/embed.awk %D%/embed.sh
 
@@ -15,7 +15,7 @@ libstorage_core_la_SOURCES = \
 	%D%/conn.c %D%/conn.h \
 	%D%/cursor.c \
 	%D%/db.h %D%/db_internal.h \
-	%D%/dialect.c %D%/dialect.h %D%/dialect_postgres.c %D%/dialect_sqlite.c \
+	%D%/dialect.c %D%/dialect.h %D%/dialect_postgres.c %D%/dialect_sqlite.c %D%/dialect_oracle.c \
 	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/pool.c \

@@ -190,7 +190,8 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
         : cfg.dsn ? !ask_type(db->env, &cfg, &db->secret, &d, err)
                   : !error_set(err, ERR_CONFIG, "set storage.type", "storage has no type"))
         goto fail;
-    if (!dialect_ops_of(d, &db->ops, err) || !set_strings(db, &cfg, err))
+    db->ops = dialect_ops_of(d);
+    if (!set_strings(db, &cfg, err))
         goto fail;
     db->target = (struct conn_target){
         .env = db->env,

@@ -18,6 +18,12 @@ SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now_us
 SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000000
      + CAST(substr(strftime('%f', 'now'), 4) AS INTEGER) * 1000 AS now_us
 
+-- clock: the database's clock, microseconds since 1970
+-- dialect: oracle
+-- columns: now_us i64
+-- rows: 1   locks: none   plan: none   called: at start and by checks
+SELECT {now_us} AS now_us FROM dual
+
 -- session_setup: sets the limits of a new session; an empty search_path setting is left alone
 -- dialect: postgresql
 -- params: search_path text, statement_ms text, lock_ms text, idle_ms text
@@ -32,6 +38,23 @@ SELECT CASE WHEN CAST(:search_path AS VARCHAR) IS NULL THEN current_setting('sea
                set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                           WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false) AS d,
                set_config('default_transaction_isolation', 'read committed', false) AS e) s
+
+-- session_setup: comparisons by bytes, and COMMIT waits for the disk, whatever the client's environment or the instance say
+-- dialect: oracle
+-- rows: none   locks: none   plan: none   called: once per connection
+ALTER SESSION SET NLS_COMP = BINARY NLS_SORT = BINARY COMMIT_LOGGING = IMMEDIATE COMMIT_WAIT = WAIT
+
+-- session_schema: where unqualified names are looked up, when the account is not the owner
+-- dialect: oracle
+-- rows: none   locks: none   plan: none   called: once per connection, when a schema is configured
+ALTER SESSION SET CURRENT_SCHEMA = {schema}
+
+-- session_check: does text arrive as it was sent (NLS_LANG)
+-- dialect: oracle
+-- params: sample text(8)
+-- columns: sample text, chars i64
+-- rows: 1   locks: none   plan: none   called: once per connection
+SELECT s.sample AS sample, LENGTH(s.sample) AS chars FROM (SELECT CAST(:sample AS VARCHAR2(8 CHAR)) AS sample FROM dual) s
 
 -- schema_exists: is there a schema of this name
 -- dialect: postgresql
@@ -58,6 +81,12 @@ SELECT COUNT(*) AS n FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace s O
 -- rows: 1   locks: none   plan: catalog   called: at start
 SELECT COUNT(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'ls_schema_version'
 
+-- schema_version_exists: has any migration run here; an error (no such table) says no
+-- dialect: oracle
+-- columns: n i64
+-- rows: 1   locks: none   plan: whole table   called: at start
+SELECT COUNT(*) + 1 AS n FROM ls_schema_version
+
 -- schema_version_create: the table that remembers what was applied
 -- dialect: postgresql
 -- rows: none   locks: catalog   plan: none   called: at the first migration
@@ -72,8 +101,15 @@ CREATE TABLE IF NOT EXISTS ls_schema_version (version INTEGER NOT NULL, name TEX
     checksum TEXT NOT NULL, applied_at INTEGER NOT NULL,
     CONSTRAINT ls_schema_version_pk PRIMARY KEY (version))
 
+-- schema_version_create: the table that remembers what was applied
+-- dialect: oracle
+-- rows: none   locks: catalog   plan: none   called: at the first migration
+CREATE TABLE ls_schema_version (version NUMBER(19) NOT NULL, name VARCHAR2(64 CHAR) NOT NULL,
+    checksum VARCHAR2(64 CHAR) NOT NULL, applied_at NUMBER(19) NOT NULL,
+    CONSTRAINT ls_schema_version_pk PRIMARY KEY (version))
+
 -- schema_version_lock: keeps other starters out until the transaction ends
--- dialect: postgresql oracle
+-- dialect: postgresql
 -- rows: none   locks: that table   plan: none   called: once per migration
 LOCK TABLE ls_schema_version IN EXCLUSIVE MODE
 
@@ -124,6 +160,19 @@ UPDATE ls_lease_beat SET epoch = f.epoch, holder = :holder, beat = 0 FROM f WHER
 UPDATE ls_lease SET epoch = epoch + 1, holder = :holder, is_released = 0
  WHERE name = :name AND epoch = :seen_epoch AND holder = :seen_holder;
 UPDATE ls_lease_beat SET epoch = :seen_epoch + 1, holder = :holder, beat = 0 WHERE name = :name;
+
+-- lease_take: takes over from the holder that the caller has seen silent, or that released
+-- dialect: oracle
+-- params: name text(64), seen_epoch i64, seen_holder bytes, holder bytes
+-- fenced: ls_lease
+-- rows: 1 taken, 0 somebody was faster   locks: those rows   plan: primary keys   called: once per take-over
+BEGIN
+UPDATE ls_lease SET epoch = epoch + 1, holder = :holder, is_released = 0
+ WHERE name = :name AND epoch = :seen_epoch AND holder = :seen_holder;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+UPDATE ls_lease_beat SET epoch = CAST(:seen_epoch AS NUMBER(19)) + 1, holder = :holder, beat = 0 WHERE name = :name;
+COMMIT;
+END;
 
 -- lease_renew: the sign of life
 -- params: name text(64), epoch i64, holder bytes

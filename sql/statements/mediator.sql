@@ -83,6 +83,53 @@ UPDATE ls_verdict SET state = v.column4 FROM (VALUES :rows) v
 UPDATE ls_mediator_head SET position_ts = :position_ts, seen_ts = :seen_ts, position_hash = :position_hash
  WHERE id = 1;
 
+-- mediator_write: rows of the outbox in, states up, position on, while the lease is ours
+-- dialect: oracle
+-- params: epoch i64, position_ts i64, seen_ts i64, holder bytes, position_hash bytes
+-- row: kind i64, request_id i64, part i64, state i64, outcome i64, decided_ts i64, decision_ts i64,
+-- row: group_index i64, uuid_expires_ts i64, participants text, uuid bytes, content bytes
+-- fenced: ls_lease
+-- rows: the batch   locks: the lease's row, the head   plan: primary keys   called: once per batch of events
+-- The kind is 1 for a topology broadcast (request_id is its ts, part its index), 2 a verdict, 3 a verdict's state.
+-- Rows go by way of ls_mediator_stage: a row of ls_verdict that waits for its commit would block the
+-- next active mediator, which decides the same requests, for as long as this one is stopped.
+INSERT INTO ls_mediator_stage (holder, kind, request_id, part, state, outcome, decided_ts, decision_ts,
+                               group_index, uuid_expires_ts, uuid, content)
+VALUES (:holder, :row.kind, :row.request_id, :row.part, :row.state, :row.outcome, :row.decided_ts, :row.decision_ts,
+        :row.group_index, :row.uuid_expires_ts, :row.uuid, :row.content);
+INSERT INTO ls_mediator_stage (holder, kind, request_id, part, participants)
+VALUES (:holder, 4, :row.request_id, :row.part, :row.participants!);
+BEGIN
+UPDATE ls_lease SET epoch = epoch WHERE name = 'mediator' AND epoch = :epoch AND holder = :holder;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+INSERT INTO ls_mediator_topology (ts, idx, content)
+SELECT s.request_id, s.part, s.content FROM ls_mediator_stage s
+ WHERE s.holder = :holder AND s.kind = 1
+   AND NOT EXISTS (SELECT 1 FROM ls_mediator_topology t WHERE t.ts = s.request_id AND t.idx = s.part);
+INSERT INTO ls_verdict (request_id, part, state, outcome, decided_ts, decision_ts, group_index,
+                        uuid_expires_ts, participants, uuid, content)
+SELECT s.request_id, s.part, s.state, s.outcome, s.decided_ts, s.decision_ts, s.group_index,
+       s.uuid_expires_ts, p.participants, s.uuid, s.content
+  FROM ls_mediator_stage s
+  LEFT JOIN ls_mediator_stage p
+    ON p.holder = s.holder AND p.kind = 4 AND p.request_id = s.request_id AND p.part = s.part
+ WHERE s.holder = :holder AND s.kind = 2
+   AND NOT EXISTS (SELECT 1 FROM ls_verdict v WHERE v.request_id = s.request_id AND v.part = s.part);
+UPDATE ls_verdict
+   SET state = (SELECT MAX(s.state) FROM ls_mediator_stage s
+                 WHERE s.holder = :holder AND s.request_id = ls_verdict.request_id AND s.part = ls_verdict.part
+                   AND s.kind IN (2, 3))
+ WHERE (request_id, part) IN (SELECT s.request_id, s.part FROM ls_mediator_stage s
+                               WHERE s.holder = :holder AND s.kind IN (2, 3))
+   AND state < (SELECT MAX(s.state) FROM ls_mediator_stage s
+                 WHERE s.holder = :holder AND s.request_id = ls_verdict.request_id AND s.part = ls_verdict.part
+                   AND s.kind IN (2, 3));
+UPDATE ls_mediator_head SET position_ts = :position_ts, seen_ts = :seen_ts, position_hash = :position_hash
+ WHERE id = 1;
+DELETE FROM ls_mediator_stage WHERE holder = :holder;
+COMMIT;
+END;
+
 -- mediator_move: position on without rows, while the lease is ours
 -- dialect: postgresql
 -- params: epoch i64, position_ts i64, seen_ts i64, holder bytes, position_hash bytes
@@ -105,6 +152,19 @@ SELECT (SELECT COUNT(*) FROM f) AS held, (SELECT COUNT(*) FROM h) AS written
 UPDATE ls_lease SET epoch = epoch WHERE name = 'mediator' AND epoch = :epoch AND holder = :holder;
 UPDATE ls_mediator_head SET position_ts = :position_ts, seen_ts = :seen_ts, position_hash = :position_hash
  WHERE id = 1;
+
+-- mediator_move: position on without rows, while the lease is ours
+-- dialect: oracle
+-- params: epoch i64, position_ts i64, seen_ts i64, holder bytes, position_hash bytes
+-- fenced: ls_lease
+-- rows: 1   locks: the lease's row, the head   plan: primary keys   called: every second while events come
+BEGIN
+UPDATE ls_lease SET epoch = epoch WHERE name = 'mediator' AND epoch = :epoch AND holder = :holder;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+UPDATE ls_mediator_head SET position_ts = :position_ts, seen_ts = :seen_ts, position_hash = :position_hash
+ WHERE id = 1;
+COMMIT;
+END;
 
 -- mediator_topology_page: topology broadcasts in order
 -- params: after_ts i64, after_idx i64, upto_ts i64, limit i64

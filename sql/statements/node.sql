@@ -22,7 +22,7 @@ VALUES (:fingerprint, :purpose, :usages, :spec, NULL, :created_at, :public_key, 
 SELECT fingerprint, purpose, usages, spec, private_key FROM ls_key ORDER BY created_at, fingerprint
 
 -- key_rewrap: stores a private key in the form that the configuration wants; the key stays the same
--- params: private_key bytes, fingerprint text
+-- params: private_key bytes, fingerprint text(100)
 -- rows: 0 or 1   locks: the row   plan: primary key   called: at start, after the configuration changed
 UPDATE ls_key SET private_key = :private_key WHERE fingerprint = :fingerprint
 

@@ -22,7 +22,7 @@ UPDATE ls_part_position SET commit_no = commit_no + 1 WHERE id = 1
 UPDATE ls_part_position
    SET event_ts = :event_ts, outcome_id = :outcome_id, commit_no = :commit_no,
        event_hash = :event_hash
- WHERE id = 1 AND commit_no = CAST(:commit_no AS BIGINT) - 1
+ WHERE id = 1 AND commit_no = CAST(:commit_no AS {i64}) - 1
 
 -- part_topology_insert: the topology it starts from, or one broadcast
 -- params: event_ts i64, content bytes
@@ -40,6 +40,15 @@ SELECT event_ts, content FROM ls_part_topology WHERE event_ts > :event_ts ORDER 
 -- rows: 1   locks: that row   plan: primary key   called: once per command
 INSERT INTO ls_part_command (command_id, message_id, state, max_ts, request_ts, outcome_id, body, request)
 VALUES (:command_id, :message_id, 1, :max_ts, NULL, NULL, :body, :request)
+
+-- part_command_insert: a command, before it is sent
+-- dialect: oracle
+-- texts: all
+-- params: command_id text(255), message_id text(80), max_ts i64, body bytes, request bytes
+-- rows: 1   locks: that row   plan: primary key   called: once per command
+INSERT INTO ls_part_command (command_id, message_id, state, max_ts, request_ts, outcome_id, request, body)
+VALUES (:command_id, :message_id, 1, :max_ts, NULL, NULL, NULL, :body);
+UPDATE ls_part_command SET request = :request WHERE command_id = :command_id;
 
 -- part_command_accepted: a sequencer answered OK
 -- params: command_id text(255)

@@ -10,7 +10,7 @@ WITH f AS (
     UPDATE ls_node SET watermark = :watermark
      WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
        AND watermark = :previous AND watermark < :watermark
-       AND (CAST(:watermark AS BIGINT) <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + CAST(:skew_us AS BIGINT)
+       AND (CAST(:watermark AS BIGINT) <= {now_us} + CAST(:skew_us AS BIGINT)
             OR CAST(:watermark AS BIGINT) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
     RETURNING 1)
 INSERT INTO ls_log (ts, node_index, kind, sender_id, payload)
@@ -27,9 +27,26 @@ SELECT v.ts, v.node_index, v.kind, v.sender_id, v.payload
 UPDATE ls_node SET watermark = :watermark
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
    AND watermark = :previous AND watermark < :watermark
-   AND (:watermark <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + :skew_us
+   AND (:watermark <= {now_us} + :skew_us
         OR :watermark <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000);
 INSERT INTO ls_log (ts, node_index, kind, sender_id, payload) VALUES :rows;
+
+-- sequencer_append: log rows in and own watermark up, while the node is ours, online and where we left it, and its clock is sane
+-- dialect: oracle
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, holder bytes
+-- row: ts i64, node_index i64, kind i64, sender_id i64, payload bytes
+-- fenced: ls_node
+-- rows: 1 and the batch   locks: own row of ls_node   plan: primary key   called: once per batch
+INSERT INTO ls_log (ts, node_index, kind, sender_id, payload) VALUES :rows;
+BEGIN
+UPDATE ls_node SET watermark = :watermark
+ WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
+   AND watermark = :previous AND watermark < :watermark
+   AND (CAST(:watermark AS NUMBER(19)) <= {now_us} + CAST(:skew_us AS NUMBER(19))
+        OR CAST(:watermark AS NUMBER(19)) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000);
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+COMMIT;
+END;
 
 -- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours and where we left it
 -- dialect: postgresql
@@ -38,7 +55,7 @@ INSERT INTO ls_log (ts, node_index, kind, sender_id, payload) VALUES :rows;
 UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :digest
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
    AND watermark = :previous AND watermark < :watermark
-   AND (CAST(:watermark AS BIGINT) <= CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) + CAST(:skew_us AS BIGINT)
+   AND (CAST(:watermark AS BIGINT) <= {now_us} + CAST(:skew_us AS BIGINT)
         OR CAST(:watermark AS BIGINT) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
 
 -- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours and where we left it
@@ -48,8 +65,18 @@ UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :d
 UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :digest
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
    AND watermark = :previous AND watermark < :watermark
-   AND (:watermark <= CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + :skew_us
+   AND (:watermark <= {now_us} + :skew_us
         OR :watermark <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
+
+-- sequencer_beat: own watermark up without rows, and what this node has applied, while the node is ours and where we left it
+-- dialect: oracle
+-- params: node_index i64, epoch i64, previous i64, watermark i64, skew_us i64, applied_ts i64, holder bytes, digest bytes
+-- rows: 1, or 0 when fenced or far ahead   locks: own row of ls_node   plan: primary key   called: every 250 ms when idle
+UPDATE ls_node SET watermark = :watermark, applied_ts = :applied_ts, digest = :digest
+ WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
+   AND watermark = :previous AND watermark < :watermark
+   AND (CAST(:watermark AS NUMBER(19)) <= {now_us} + CAST(:skew_us AS NUMBER(19))
+        OR CAST(:watermark AS NUMBER(19)) <= (SELECT MAX(m.watermark) FROM ls_node m) + 1000)
 
 -- sequencer_nodes: who is online, how far each has promised, and the version of what is said about members
 -- columns: node_index i64, is_online i64, epoch i64, watermark i64, members_version i64, holder bytes
@@ -62,8 +89,8 @@ SELECT n.node_index AS node_index, n.is_online AS is_online, n.epoch AS epoch, n
 -- params: node_index i64, start_ts i64, holder bytes
 -- rows: 1   locks: none   plan: primary key   called: at a join
 INSERT INTO ls_node (node_index, epoch, is_online, watermark, floor_ts, applied_ts, holder)
-SELECT CAST(:node_index AS BIGINT), 1, 1, COALESCE(MAX(n.watermark), CAST(:start_ts AS BIGINT)),
-       COALESCE(MAX(n.watermark), CAST(:start_ts AS BIGINT)), 0, :holder
+SELECT CAST(:node_index AS {i64}), 1, 1, COALESCE(MAX(n.watermark), CAST(:start_ts AS {i64})),
+       COALESCE(MAX(n.watermark), CAST(:start_ts AS {i64})), 0, :holder
   FROM ls_node n
 
 -- sequencer_node_claim: claims a node index that is offline; its old watermark is the floor that holds readers back
@@ -76,8 +103,8 @@ UPDATE ls_node SET epoch = epoch + 1, holder = :holder, is_online = 1, floor_ts 
 -- params: node_index i64, epoch i64, start_ts i64, holder bytes
 -- rows: 1, or 0 when fenced   locks: own row   plan: primary key, small table   called: at a join
 UPDATE ls_node
-   SET watermark = (SELECT CASE WHEN MAX(m.watermark) > CAST(:start_ts AS BIGINT) THEN MAX(m.watermark)
-                                ELSE CAST(:start_ts AS BIGINT) END FROM ls_node m)
+   SET watermark = (SELECT CASE WHEN MAX(m.watermark) > CAST(:start_ts AS {i64}) THEN MAX(m.watermark)
+                                ELSE CAST(:start_ts AS {i64}) END FROM ls_node m)
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND is_online = 1
 
 -- sequencer_node_settle: moves the own epoch, which waits for a write whose answer was lost, or fences it

@@ -278,7 +278,9 @@ static int print_sql(struct cli *cli, json_t *rows)
                 json_string_value(json_object_get(row, "purpose")));
         if (notes != NULL && *notes != '\0')
             fprintf(to, "-- %s\n", notes);
-        fprintf(to, "%s;\n\n", json_string_value(json_object_get(row, "sql")));
+        const char *sql = json_string_value(json_object_get(row, "sql"));
+        const size_t n = strlen(sql); /* a block has its own `;`, and ends with a line of its own */
+        fprintf(to, n > 0 && sql[n - 1] == ';' ? "%s\n/\n\n" : "%s;\n\n", sql);
     }
     json_decref(rows);
     return fflush(to) == 0 ? CLI_OK : CLI_FAILED;
@@ -299,8 +301,7 @@ static int statements(struct cli *cli)
     if (name != NULL)
         ok = dialect_rows(d, rows, &err);
     for (int i = 0; name == NULL && ok && i < DIALECT_N; i++)
-        if (i != DIALECT_ORACLE) /* only when asked for: this release does not run on it */
-            ok = dialect_rows((enum dialect)i, rows, &err);
+        ok = dialect_rows((enum dialect)i, rows, &err);
     if (!ok) {
         json_decref(rows);
         return cli_fail(cli, &err);
@@ -311,9 +312,7 @@ static int statements(struct cli *cli)
 static const struct cli_option db_options[] = {
     CLI_CONFIG_OPTION, {"node", 'n', "NAME", "only this node of the file; else all of them"}, {0}};
 static const struct cli_option statements_options[] = {
-    {"dialect", 'd', "DIALECT",
-     "postgresql, sqlite or oracle; else those that this release runs on"},
-    {0}};
+    {"dialect", 'd', "DIALECT", "postgresql, sqlite or oracle; else all of them"}, {0}};
 
 static const struct cli_command commands[] = {
     {"migrate", "", 0, 0, "bring the schema up to this release",

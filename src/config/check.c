@@ -86,10 +86,14 @@ static void check_storage_server(struct check *k, const struct config_node *n)
         return;
     if (is_set(n, "storage.file"))
         complain(k, n, "storage.file", "is for sqlite only; remove it");
-    if (n->storage.server == NULL)
+    const bool is_oracle = n->storage.type == CONFIG_ORACLE;
+    if (n->storage.server == NULL &&
+        !is_oracle) /* there the database may be a name of tnsnames.ora */
         complain(k, n, "storage.server", "missing; write the host, or storage.dsn");
     if (n->storage.database == NULL)
-        complain(k, n, "storage.database", "missing; write the database, or storage.dsn");
+        complain(k, n, "storage.database",
+                 is_oracle ? "missing; write the service, a name of tnsnames.ora, or storage.dsn"
+                           : "missing; write the database, or storage.dsn");
 }
 
 /* True when the driver's keywords say key, in any case. */
@@ -151,9 +155,7 @@ static void check_storage(struct check *k, struct config_node *n)
         return;
     if (n->storage.dsn != NULL)
         check_dsn(k, n);
-    if (n->storage.type == CONFIG_ORACLE)
-        complain(k, n, "storage.type", "oracle is not in this release; write sqlite or postgresql");
-    else if (n->storage.type == CONFIG_SQLITE)
+    if (n->storage.type == CONFIG_SQLITE)
         check_storage_sqlite(k, n);
     else
         check_storage_server(k, n);

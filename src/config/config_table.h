@@ -54,9 +54,9 @@
     X(kinds, "storage.port", INT, storage.port, 1, 65535, NULL, NULL,                              \
       "port of the server; unset takes the engine's")                                              \
     X(kinds, "storage.database", STRING, storage.database, 0, 0, NULL, NULL,                       \
-      "database on the server")                                                                    \
+      "database on the server; oracle: its service, or without server a name of tnsnames.ora")     \
     X(kinds, "storage.schema", STRING, storage.schema, 0, 0, NULL, NULL,                           \
-      "schema of this node in the database; replicas of one node share it")                        \
+      "schema of this node in the database; replicas share it; oracle: the user who owns it")      \
     X(kinds, "storage.user", STRING, storage.user, 0, 0, NULL, NULL,                               \
       "account")                                                                                   \
     X(kinds, "storage.password", HIDDEN, storage.password, 0, 0, NULL, NULL,                       \

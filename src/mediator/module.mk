@@ -16,7 +16,7 @@ libmediator_la_SOURCES = \
 	%D%/topology_snapshot.c %D%/topology_snapshot.h \
 	%D%/verdict.c %D%/verdict.h
 SQL_STATEMENTS += sql/statements/mediator.sql
-SQL_MIGRATIONS += sql/postgres/0003-mediator.sql sql/sqlite/0003-mediator.sql
+SQL_MIGRATIONS += sql/postgres/0003-mediator.sql sql/sqlite/0003-mediator.sql sql/oracle/0003-mediator.sql
 
 UNIT_TESTS += t/unit/test_tally t/unit/test_mediator_time
 t_unit_test_tally_SOURCES = t/unit/test_tally.c

@@ -12,7 +12,7 @@ libparticipant_la_SOURCES = \
 	%D%/participant_streams.c \
 	%D%/submit.c %D%/submit.h
 SQL_STATEMENTS += sql/statements/participant.sql
-SQL_MIGRATIONS += sql/postgres/0004-participant.sql sql/sqlite/0004-participant.sql
+SQL_MIGRATIONS += sql/postgres/0004-participant.sql sql/sqlite/0004-participant.sql sql/oracle/0004-participant.sql
 
 UNIT_TESTS += t/unit/test_submit
 t_unit_test_submit_SOURCES = t/unit/test_submit.c

@@ -31,7 +31,7 @@ libsequencer_la_SOURCES = \
 	%D%/view.c %D%/view.h \
 	%D%/writer_runner.c %D%/writer_runner.h
 SQL_STATEMENTS += sql/statements/sequencer.sql sql/statements/sequencer_member.sql
-SQL_MIGRATIONS += sql/postgres/0002-sequencer.sql sql/sqlite/0002-sequencer.sql
+SQL_MIGRATIONS += sql/postgres/0002-sequencer.sql sql/sqlite/0002-sequencer.sql sql/oracle/0002-sequencer.sql
 
 UNIT_TESTS += t/unit/test_sequencer_clock
 t_unit_test_sequencer_clock_SOURCES = t/unit/test_sequencer_clock.c

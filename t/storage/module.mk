@@ -7,7 +7,9 @@ gen/sql_catalogue_test.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) $(STORAGE_TEST_SQL
 CLEANFILES += gen/sql_catalogue_test.c gen/sql_catalogue_test.c.tmp
 EXTRA_DIST += $(STORAGE_TEST_SQL) t/lib.sh
 
-UNIT_TESTS += t/unit/test_storage
+UNIT_TESTS += t/unit/test_storage t/unit/test_oracle
+t_unit_test_oracle_SOURCES = t/unit/test_oracle.c
+t_unit_test_oracle_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 t_unit_test_storage_SOURCES = t/unit/test_storage.c
 t_unit_test_storage_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 

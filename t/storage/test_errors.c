@@ -58,7 +58,9 @@ static void a_missing_driver_is_named(void **state)
     cfg.type = "mysql";
     refuses(&cfg, ERR_CONFIG, "mysql");
     cfg.type = "oracle";
-    refuses(&cfg, ERR_UNSUPPORTED, "oracle");
+    cfg.database = "svc";
+    cfg.driver = "/nowhere/driver.so";
+    refuses(&cfg, ERR_CONFIG, "Instant Client");
 }
 
 static void a_missing_dsn_is_named(void **state)

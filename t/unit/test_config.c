@@ -261,7 +261,8 @@ static void what_is_missing_or_contradicts_is_said(void **state)
            "storage.dsn: the embedded mediator has a file of its own");
     expect("mediators: {m: {admin-api: {port: 1, address: 127.example.org}}}\n",
            "127.example.org is no loopback address");
-    expect("sequencers: {s: {storage: {type: oracle}}}\n", "oracle is not in this release");
+    expect("sequencers: {s: {storage: {type: oracle}}}\n",
+           "storage.database: missing; write the service");
     expect(SEQ "    high-availability: {enabled: true}\n", "sqlite is for one process");
     expect(SEQ "participants: {p: {api: {port: 5001}}}\n",
            "5001 is the port of sequencers.seq.public-api.port too");

@@ -85,7 +85,7 @@ static void rows_are_written_out(void **state)
 {
     static const struct column row[] = {{"ts", VALUE_I64, 0}, {"payload", VALUE_BYTES, 0}};
     static const int8_t order[] = {STEP_ROWS};
-    static const struct step step = {"INSERT INTO t (ts, payload) VALUES :rows", order, 1};
+    static const struct step step = {"INSERT INTO t (ts, payload) VALUES :rows", order, 1, 0};
     const struct statement s = {.name = "t", .row = row, .nrow = 2, .steps = &step, .nsteps = 1};
     struct buffer b = BUFFER_INIT;
     struct error e;
@@ -154,9 +154,7 @@ static void diagnoses_say_what_to_do(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct dialect_ops *ops;
-        struct error e;
-        assert_true(dialect_ops_of(cases[i].dialect, &ops, &e));
+        const struct dialect_ops *ops = dialect_ops_of(cases[i].dialect);
         const enum error_code code = ops->classify(&cases[i].diag, cases[i].is_connecting);
         if (code != cases[i].code)
             fail_msg("%s/%d %s: %s, expected %s", cases[i].diag.state, cases[i].diag.native,
