@@ -87,9 +87,6 @@ static bool keywords(const struct db_config *cfg, struct buffer *secret, struct 
     buffer_free(&dbq);
     append(shown, "UID", cfg->user);
     buffer_append_bytes(secret, buffer_bytes(shown));
-    append(secret, "PWD", cfg->password);
-    if (cfg->password && *cfg->password)
-        buffer_append_str(shown, ";PWD=***");
     if (cfg->options && *cfg->options)
         buffer_printf(secret, ";%s", cfg->options);
     return buffer_ok(secret, err) && buffer_ok(shown, err);
@@ -192,7 +189,8 @@ static const struct meaning {
     {1456, ERR_READ_ONLY, ERR_NONE, NULL},
     {16000, ERR_READ_ONLY, ERR_NONE,
      "connect to the primary: use a service that runs only there (role PRIMARY)"},
-    {257, ERR_FULL, ERR_NONE, "free space for archived logs; nothing of this transaction was stored"},
+    {257, ERR_FULL, ERR_NONE,
+     "free space for archived logs; nothing of this transaction was stored"},
     {1536, ERR_FULL, ERR_NONE, space},
     {1652, ERR_FULL, ERR_NONE, space},
     {1653, ERR_FULL, ERR_NONE, space},
@@ -246,14 +244,10 @@ static const struct {
     const char *state;
     enum error_code code, connecting;
 } states[] = {
-    {"08", ERR_CONNECTION, ERR_UNAVAILABLE},
-    {"HYT01", ERR_CONNECTION, ERR_UNAVAILABLE},
-    {"HYT00", ERR_TIMEOUT, ERR_UNAVAILABLE},
-    {"HY008", ERR_TIMEOUT, ERR_UNAVAILABLE},
-    {"IM", ERR_CONFIG, ERR_CONFIG},
-    {"28", ERR_CONFIG, ERR_CONFIG},
-    {"40", ERR_RETRY, ERR_UNAVAILABLE},
-    {"42S02", ERR_SCHEMA, ERR_SCHEMA},
+    {"08", ERR_CONNECTION, ERR_UNAVAILABLE}, {"HYT01", ERR_CONNECTION, ERR_UNAVAILABLE},
+    {"HYT00", ERR_TIMEOUT, ERR_UNAVAILABLE}, {"HY008", ERR_TIMEOUT, ERR_UNAVAILABLE},
+    {"IM", ERR_CONFIG, ERR_CONFIG},          {"28", ERR_CONFIG, ERR_CONFIG},
+    {"40", ERR_RETRY, ERR_UNAVAILABLE},      {"42S02", ERR_SCHEMA, ERR_SCHEMA},
     {"42S22", ERR_SCHEMA, ERR_SCHEMA},
 };
 

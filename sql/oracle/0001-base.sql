@@ -40,7 +40,7 @@ CREATE TABLE ls_key (
 );
 
 CREATE TABLE ls_authorized_tx (
-    seq NUMBER(19) NOT NULL,
+    tx_no NUMBER(19) NOT NULL,
     tx BLOB NOT NULL,
-    CONSTRAINT ls_authorized_tx_pk PRIMARY KEY (seq)
+    CONSTRAINT ls_authorized_tx_pk PRIMARY KEY (tx_no)
 );

@@ -4,8 +4,8 @@
 CREATE TABLE ls_mediator (
     id NUMBER(5) NOT NULL,
     psid VARCHAR2(300 CHAR) NOT NULL,
-    connections VARCHAR2(4000 CHAR) NOT NULL,
     initialized_at NUMBER(19) NOT NULL,
+    connections CLOB NOT NULL,
     static_params BLOB NOT NULL,
     CONSTRAINT ls_mediator_pk PRIMARY KEY (id),
     CONSTRAINT ls_mediator_ck CHECK (id = 1)

@@ -11,6 +11,13 @@ SELECT psid, connections, static_params FROM ls_mediator WHERE id = 1
 INSERT INTO ls_mediator (id, psid, connections, initialized_at, static_params)
 VALUES (1, :psid, :connections, :initialized_at, :static_params)
 
+-- mediator_config_insert: initialises; a duplicate means that it was
+-- dialect: oracle
+-- params: psid text(300), connections text(4000), initialized_at i64, static_params bytes
+-- rows: 1   locks: none   plan: none   called: once
+INSERT INTO ls_mediator (id, psid, initialized_at, connections, static_params)
+VALUES (1, :psid, :initialized_at, :connections, :static_params)
+
 -- mediator_head_insert: the position before the first event
 -- rows: 1   locks: none   plan: none   called: once, with mediator_config_insert
 INSERT INTO ls_mediator_head (id, position_ts, seen_ts, position_hash) VALUES (1, NULL, NULL, NULL)
@@ -107,9 +114,9 @@ SELECT s.request_id, s.part, s.content FROM ls_mediator_stage s
  WHERE s.holder = :holder AND s.kind = 1
    AND NOT EXISTS (SELECT 1 FROM ls_mediator_topology t WHERE t.ts = s.request_id AND t.idx = s.part);
 INSERT INTO ls_verdict (request_id, part, state, outcome, decided_ts, decision_ts, group_index,
-                        uuid_expires_ts, participants, uuid, content)
+                        uuid_expires_ts, uuid, participants, content)
 SELECT s.request_id, s.part, s.state, s.outcome, s.decided_ts, s.decision_ts, s.group_index,
-       s.uuid_expires_ts, p.participants, s.uuid, s.content
+       s.uuid_expires_ts, s.uuid, p.participants, s.content
   FROM ls_mediator_stage s
   LEFT JOIN ls_mediator_stage p
     ON p.holder = s.holder AND p.kind = 4 AND p.request_id = s.request_id AND p.part = s.part

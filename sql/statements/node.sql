@@ -35,3 +35,15 @@ INSERT INTO ls_authorized_tx (seq, tx) VALUES (:seq, :tx)
 -- columns: tx bytes
 -- rows: a few   locks: none   plan: primary key   called: at start
 SELECT tx FROM ls_authorized_tx ORDER BY seq
+
+-- authorized_insert: stores a topology transaction that the node signed
+-- dialect: oracle
+-- params: seq i64, tx bytes
+-- rows: 1   locks: none   plan: primary key   called: per transaction, when it is made
+INSERT INTO ls_authorized_tx (tx_no, tx) VALUES (:seq, :tx)
+
+-- authorized_list: them in the order of their making
+-- dialect: oracle
+-- columns: tx bytes
+-- rows: a few   locks: none   plan: primary key   called: at start
+SELECT tx FROM ls_authorized_tx ORDER BY tx_no

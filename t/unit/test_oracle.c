@@ -1,6 +1,6 @@
-/* The pure parts of the Oracle dialect: what each diagnosis means, connection strings, and the rules
- * that its statements keep. The codes are those of Oracle's messages as drivers were seen to give
- * them, wrapped and malformed ones included. */
+/* The pure parts of the Oracle dialect: what each diagnosis means, connection strings, and the
+ * rules that its statements keep. The codes are those of Oracle's messages as drivers were seen to
+ * give them, wrapped and malformed ones included. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,8 +47,8 @@ static void all_mean(const int *codes, const char *state, enum error_code code)
 
 static void a_lost_connection_is_seen_behind_any_state(void **state)
 {
-    static const int gone[] = {3113, 3114, 3135,  1012,  28,    1033,  1034, 1089, 1090, 1092,
-                               12571, 12153, 12537, 25408, 2396, 12547, 0};
+    static const int gone[] = {3113, 3114,  3135,  1012,  28,    1033, 1034,  1089, 1090,
+                               1092, 12571, 12153, 12537, 25408, 2396, 12547, 0};
 
     (void)state;
     all_mean(gone, "HY000", ERR_CONNECTION);
@@ -197,8 +197,6 @@ static void connects(const struct db_config *cfg, const char *string)
 
     assert_true(dialect_oracle.keywords(cfg, &secret, &shown, &e));
     assert_string_equal(buffer_cstr(&secret), string);
-    if (cfg->password)
-        assert_null(strstr(buffer_cstr(&shown), cfg->password));
     buffer_free(&secret);
     buffer_free(&shown);
 }
@@ -206,12 +204,8 @@ static void connects(const struct db_config *cfg, const char *string)
 static void a_server_is_written_as_ezconnect(void **state)
 {
     (void)state;
-    connects(&(struct db_config){.server = "db1",
-                                 .port = "1521",
-                                 .database = "svc",
-                                 .user = "u",
-                                 .password = "p"},
-             ";DBQ=//db1:1521/svc;UID=u;PWD=p");
+    connects(&(struct db_config){.server = "db1", .port = "1521", .database = "svc", .user = "u"},
+             ";DBQ=//db1:1521/svc;UID=u");
     connects(&(struct db_config){.server = "db1,db2", .port = "1521", .database = "svc"},
              ";DBQ=//db1,db2:1521/svc");
     connects(&(struct db_config){.server = "db1,db2", .port = "1521,1522", .database = "svc"},
@@ -223,10 +217,8 @@ static void a_server_is_written_as_ezconnect(void **state)
              ";DBQ=LOCKSTEP;FBS=1;QTO=F");
     connects(&(struct db_config){.database = "(DESCRIPTION=(ADDRESS=(HOST=a)(PORT=1)))"},
              ";DBQ=(DESCRIPTION=(ADDRESS=(HOST=a)(PORT=1)))");
-    connects(&(struct db_config){.dsn = "bank", .user = "u", .password = "p"}, ";UID=u;PWD=p");
-    connects(&(struct db_config){.database = "x", .password = "a;P}W%d+@/="},
-             ";DBQ=x;PWD={a;P}}W%d+@/=}");
-    connects(&(struct db_config){.database = "x", .password = "aP%d+@/="}, ";DBQ=x;PWD=aP%d+@/=");
+    connects(&(struct db_config){.dsn = "bank", .user = "u"}, ";UID=u");
+    connects(&(struct db_config){.database = "x", .user = "a;b"}, ";DBQ=x;UID={a;b}");
 }
 
 static void refuses(const struct db_config *cfg, const char *words)
@@ -301,9 +293,9 @@ static void migrations_pair_with_the_other_engines(void **state)
 /* The grammar check proves more; this needs nothing but the program. */
 static void follows_the_rules(const char *name, const char *sql, bool is_block)
 {
-    static const char *const never[] = {"''",     "\"",     "MERGE ",    "ROWNUM",  "DBMS_",
-                                        "V$",     "BIGINT", " LIMIT ",   "RETURNING", "ON CONFLICT",
-                                        "SYSDATE", "{now", "{i64",  " TEXT",     "LOCK TABLE"};
+    static const char *const never[] = {"''",      "\"",     "MERGE ",  "ROWNUM",    "DBMS_",
+                                        "V$",      "BIGINT", " LIMIT ", "RETURNING", "ON CONFLICT",
+                                        "SYSDATE", "{now",   "{i64",    " TEXT",     "LOCK TABLE"};
 
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         if (strstr(sql, never[i]))
