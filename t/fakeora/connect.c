@@ -54,31 +54,40 @@ static void add(char *list, const char *item, size_t len)
     snprintf(list + n, FIELD_MAX - n, "%s%.*s", n ? "," : "", (int)len, item);
 }
 
-static bool add_host(struct target *t, const char *at, size_t len)
+/* Hosts without a port take that of the next which has one: "h1,h2:1521". */
+static void add_ports(struct target *t, const char *port, size_t len)
 {
-    const char *colon = memchr(at, ':', len);
-    const size_t host = colon ? (size_t)(colon - at) : len;
+    size_t hosts = 1, ports = *t->ports != '\0';
 
-    if (host == 0)
-        return false;
-    add(t->hosts, at, host);
-    add(t->ports, colon ? colon + 1 : "1521", colon ? len - host - 1 : 4);
-    return true;
+    for (const char *p = t->hosts; *p; p++)
+        hosts += *p == ',';
+    for (const char *p = t->ports; *p; p++)
+        ports += *p == ',';
+    for (; ports < hosts; ports++)
+        add(t->ports, port, len);
 }
 
 static bool read_ezconnect(const char *dbq, struct target *t)
 {
     const char *p = strncmp(dbq, "//", 2) == 0 ? dbq + 2 : dbq;
     const char *slash = strchr(p, '/');
-    bool ok = slash != NULL;
 
-    while (ok && p < slash) {
-        const size_t len = strcspn(p, ",/;");
-        ok = add_host(t, p, len);
-        p += len + (p + len < slash);
+    while (slash && p < slash) {
+        const bool is_six = *p == '[';
+        const size_t host = is_six ? strcspn(p + 1, "]/") : strcspn(p, ":,/");
+        if (host == 0)
+            return false;
+        add(t->hosts, p + is_six, host);
+        p += host + 2 * is_six;
+        if (*p == ':') {
+            add_ports(t, p + 1, strcspn(p + 1, ",/"));
+            p += 1 + strcspn(p + 1, ",/");
+        }
+        p += *p == ',';
     }
-    if (!ok)
+    if (!slash || !*t->hosts)
         return false;
+    add_ports(t, "1521", 4);
     snprintf(t->service, sizeof(t->service), "%.*s", (int)strcspn(slash + 1, "?"), slash + 1);
     const char *timeout = strstr(slash, "connect_timeout="); /* transport_connect_timeout as well */
     t->connect_timeout = timeout ? atoi(strchr(timeout, '=') + 1) : 0;

@@ -147,25 +147,25 @@ static void put_range(struct out *o, const struct tokens *t, size_t from, size_t
 
 /* ---- ALTER SESSION ---- */
 
-/* CURRENT_SCHEMA is PostgreSQL's search_path; the other settings mean nothing there. */
+/* CURRENT_SCHEMA is PostgreSQL's search_path; the other settings say what it does anyway. */
 static bool put_session(struct out *o, const struct tokens *t, struct ora_diag *d)
 {
-    static const char *const ignored[] = {
-        "ISOLATION_LEVEL", "TIME_ZONE", "NLS_SORT", "NLS_COMP", "NLS_NUMERIC_CHARACTERS", NULL};
+    static const char *const ignored[] = {"COMMIT_LOGGING", "COMMIT_WAIT", "ISOLATION_LEVEL",
+                                          "NLS_COMP",       "NLS_SORT",    "NLS_LENGTH_SEMANTICS",
+                                          "TIME_ZONE",      NULL};
 
-    if (!token_is(t, 2, "SET") || !token_is(t, 4, "="))
-        return refuse(d, 2248, "invalid option for ALTER SESSION");
-    if (token_in(t, 3, ignored)) {
-        put_str(o, "SELECT 1 FROM dual");
+    if (token_is(t, 3, "CURRENT_SCHEMA") && token_is(t, 4, "=") && t->n == 6) {
+        const bool is_quoted = t->v[5].kind == TOKEN_QUOTED;
+        put_str(o, "SELECT sys.fakeora_schema('");
+        put(o, t->v[5].at + is_quoted, t->v[5].len - (is_quoted ? 2 : 0));
+        put_str(o, "')");
         return true;
     }
-    if (!token_is(t, 3, "CURRENT_SCHEMA") || t->n != 6)
-        return refuse(d, 2248, "invalid option for ALTER SESSION");
-    put_str(o, "SELECT sys.fakeora_schema('");
-    put(o, t->v[5].at + (t->v[5].kind == TOKEN_QUOTED),
-        t->v[5].len - (t->v[5].kind == TOKEN_QUOTED ? 2 : 0));
-    put_str(o, "')");
-    return true;
+    bool ok = token_is(t, 2, "SET") && t->n > 3;
+    for (size_t i = 3; ok && i < t->n; i += 3)
+        ok = token_in(t, i, ignored) && token_is(t, i + 1, "=") && i + 2 < t->n;
+    put_str(o, "SELECT 1 FROM dual");
+    return ok || refuse(d, 2248, "invalid option for ALTER SESSION");
 }
 
 /* ---- the fenced block ---- */

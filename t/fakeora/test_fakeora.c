@@ -92,7 +92,9 @@ static void connection_strings(void **state)
     (void)state;
     snprintf(dbq, sizeof(dbq), "127.0.0.1:%s/lockstep?connect_timeout=3", port);
     connect_works(dbq, user, password);
-    snprintf(dbq, sizeof(dbq), "//127.0.0.1:1,127.0.0.1:%s/lockstep", port);
+    snprintf(dbq, sizeof(dbq), "//[::1]:1,127.0.0.1:1,127.0.0.1:%s/lockstep", port);
+    connect_works(dbq, user, password);
+    snprintf(dbq, sizeof(dbq), "//localhost,127.0.0.1:%s/lockstep", port);
     connect_works(dbq, user, password);
     snprintf(dbq, sizeof(dbq),
              "(DESCRIPTION=(CONNECT_TIMEOUT=3)(ADDRESS=(PROTOCOL=TCP)(HOST=127.0.0.1)(PORT=%s))"
@@ -440,6 +442,8 @@ static void schemas_are_users(void **state)
     ok(&one, "ALTER SESSION SET CURRENT_SCHEMA = \"LOCKSTEP\"");
     ok(&one, "SELECT id FROM ot");
     refused(&one, "ALTER SESSION SET CURRENT_SCHEMA = NOBODY", "HY000", 1435);
+    ok(&one, "ALTER SESSION SET NLS_COMP = BINARY COMMIT_WAIT = WAIT");
+    refused(&one, "ALTER SESSION SET search_path = other", "HY000", 2248);
     assert_string_equal(ask(&one, "SELECT table_name FROM user_tables WHERE table_name = 'OT'"),
                         "OT");
 }
