@@ -1,0 +1,765 @@
+/* The table of the topology's rules: mapping x operation x (accepted, proposed, each reason of
+ * rejection). It is filled by trying: in every world, every variant of every mapping, added and
+ * removed, at several serials, signed fully, in part, by a stranger and falsely. A cell that
+ * nothing fills must be listed under `never`, with why; one that is listed there must stay empty. A
+ * refusal changes nothing. Beside it stands who exactly must sign what, case by case. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "t/topology/cast.h"
+#include "topology/state.h"
+
+/* What can come of a transaction: the protocol's names. */
+static const char *const outcomes[] = {
+    "Accepted",
+    "Proposed",
+    "SerialMismatch",
+    "MaxSerialReached",
+    "InternalError",
+    "NoSignatureProvided",
+    "NotAuthorizedByNamespaceKey",
+    "NotFullyAuthorized",
+    "NoDelegationFoundForKeys",
+    "MultiTransactionHashMismatch",
+    "SignatureCheckFailed",
+    "InvalidSynchronizer",
+    "OnboardingRestrictionInPlace",
+    "NoCorrespondingActiveTxToRevoke",
+    "InvalidOwnerToKeyMapping",
+    "InvalidOwnerToKeyMappingRemoval",
+    "InvalidTopologyMapping",
+    "CannotRemoveMapping",
+    "RemoveMustNotChangeMapping",
+    "InsufficientKeys",
+    "UnknownMembers",
+    "MissingSynchronizerParameters",
+    "NamespaceHasBeenRevoked",
+    "NamespaceAlreadyInUse",
+    "PartyIdConflictWithAdminParty",
+    "ParticipantIdConflictWithPartyId",
+    "MediatorsAlreadyInOtherGroups",
+    "AnnouncedLsuTopologyFreeze",
+    "InvalidSynchronizerSuccessor",
+    "InvalidUpgradeTime",
+    "NoLsuAnnounced",
+    "LsuSequencerSuccessorInvalidSuccessorPsid",
+    "ParticipantCannotRejoinSynchronizer",
+    "CannotReregisterKeys",
+    "ParticipantStillHostsParties",
+    "MembersCannotRejoinSynchronizer",
+};
+#define OUTCOMES (sizeof(outcomes) / sizeof(outcomes[0]))
+
+static const struct {
+    enum mapping_code code;
+    const char *name;
+} mappings[] = {
+    {MAPPING_NAMESPACE, "NamespaceDelegation"},
+    {MAPPING_DECENTRALIZED, "DecentralizedNamespaceDefinition"},
+    {MAPPING_KEYS, "OwnerToKeyMapping"},
+    {MAPPING_TRUST, "SynchronizerTrustCertificate"},
+    {MAPPING_PERMISSION, "ParticipantSynchronizerPermission"},
+    {MAPPING_LIMITS, "PartyHostingLimits"},
+    {MAPPING_PACKAGES, "VettedPackages"},
+    {MAPPING_HOSTING, "PartyToParticipant"},
+    {MAPPING_PARAMETERS, "SynchronizerParametersState"},
+    {MAPPING_MEDIATORS, "MediatorSynchronizerState"},
+    {MAPPING_SEQUENCERS, "SequencerSynchronizerState"},
+    {MAPPING_SEQUENCING, "SequencingParametersState"},
+    {MAPPING_PARTY_KEYS, "PartyToKeyMapping"},
+    {MAPPING_UPGRADE, "LsuAnnouncement"},
+    {MAPPING_SUCCESSOR, "LsuSequencerConnectionSuccessor"},
+};
+#define MAPPINGS (sizeof(mappings) / sizeof(mappings[0]))
+
+#define M(code)  (1u << MAPPING_##code)
+#define ALL      (~0u)
+#define NONE     0u
+#define BOUND                                                                                      \
+    (M(TRUST) | M(PERMISSION) | M(LIMITS) | M(PARAMETERS) | M(MEDIATORS) | M(SEQUENCERS) |         \
+     M(SEQUENCING) | M(UPGRADE))
+
+/* The cells that cannot occur, and why: of an outcome, for these mappings when they are added and
+ * for those when they are removed. The one place where this stands. */
+static const struct {
+    const char *outcome;
+    uint32_t added, removed;
+    const char *why;
+} never[] = {
+    {"InternalError", ALL, ALL, "no rule gives it"},
+    {"NoSignatureProvided", ALL, ALL, "without a signature nothing parses (shown below)"},
+    {"MultiTransactionHashMismatch", ALL, ALL,
+     "hashes that do not name their transaction do not parse (shown below)"},
+    {"ParticipantStillHostsParties", ALL, ALL,
+     "a rule of topology managers, not of what is sequenced"},
+    {"MembersCannotRejoinSynchronizer", ALL, ALL,
+     "a rule of topology managers, not of what is sequenced"},
+    {"Accepted", NONE, M(PARAMETERS), "parameters are never removed"},
+    {"Proposed", M(NAMESPACE), M(PARAMETERS),
+     "a delegation has one clause, a plain namespace: a key that counts is all; parameters are "
+     "never "
+     "removed"},
+    {"NotFullyAuthorized", M(NAMESPACE), M(PARAMETERS), "as for Proposed"},
+    {"NotAuthorizedByNamespaceKey", ALL & ~(M(KEYS) | M(PARTY_KEYS) | M(HOSTING)), ALL,
+     "only these mappings, added, are also signed by keys that they list"},
+    {"NoDelegationFoundForKeys", NONE, M(PARAMETERS), "refused before: CannotRemoveMapping"},
+    {"SignatureCheckFailed", NONE, M(PARAMETERS), "refused before: CannotRemoveMapping"},
+    {"SerialMismatch", NONE, M(PARAMETERS), "refused before: CannotRemoveMapping"},
+    {"MaxSerialReached", NONE, ALL & ~M(NAMESPACE),
+     "what is added has a lower serial, and only a root certificate is removed twice"},
+    {"InvalidSynchronizer", ALL & ~BOUND, ALL,
+     "not bound to a synchronizer, or (successors) to the announced one; and nothing of another "
+     "synchronizer is there to be removed"},
+    {"NoCorrespondingActiveTxToRevoke", ALL, NONE, "of removals"},
+    {"CannotRemoveMapping", ALL, ALL & ~M(PARAMETERS), "of the parameters"},
+    {"RemoveMustNotChangeMapping", ALL, M(TRUST) | M(LIMITS),
+     "of removals; a certificate's unique key is all that is compared, and a limit's is all of it"},
+    {"OnboardingRestrictionInPlace", ALL & ~M(TRUST), ALL, "of a participant that joins"},
+    {"MissingSynchronizerParameters", ALL & ~M(TRUST), ALL, "of a participant that joins"},
+    {"ParticipantIdConflictWithPartyId", ALL & ~M(TRUST), ALL, "of a participant that joins"},
+    {"ParticipantCannotRejoinSynchronizer", ALL & ~M(TRUST), ALL, "of a participant that joins"},
+    {"InvalidOwnerToKeyMapping", ALL & ~M(KEYS), ALL, "of a member's keys"},
+    {"CannotReregisterKeys", ALL & ~M(KEYS), ALL, "of a member's keys"},
+    {"InvalidOwnerToKeyMappingRemoval", ALL, ALL & ~M(KEYS), "of a member's keys that are removed"},
+    {"InvalidTopologyMapping", ALL & ~(M(DECENTRALIZED) | M(MEDIATORS) | M(SEQUENCERS)), ALL,
+     "of names and thresholds"},
+    {"InsufficientKeys", ALL & ~(M(TRUST) | M(HOSTING) | M(MEDIATORS) | M(SEQUENCERS)), ALL,
+     "of what brings in a member"},
+    {"UnknownMembers", ALL & ~M(HOSTING), ALL, "of a party's hosts"},
+    {"PartyIdConflictWithAdminParty", ALL & ~M(HOSTING), ALL, "of a party's name"},
+    {"NamespaceHasBeenRevoked", ALL & ~(M(NAMESPACE) | M(HOSTING)), ALL,
+     "of delegations, and of parties that sign for themselves"},
+    {"NamespaceAlreadyInUse", ALL & ~M(NAMESPACE), ALL,
+     "of delegations in a decentralised namespace; the other way round there is none, because a "
+     "delegation hangs from a root key, and no key has a hash of owners as its fingerprint"},
+    {"MediatorsAlreadyInOtherGroups", ALL & ~M(MEDIATORS), ALL, "of mediators"},
+    {"AnnouncedLsuTopologyFreeze", M(UPGRADE) | M(SUCCESSOR), M(UPGRADE) | M(SUCCESSOR),
+     "the upgrade itself goes on"},
+    {"InvalidSynchronizerSuccessor", ALL & ~M(UPGRADE), ALL, "of announcements"},
+    {"InvalidUpgradeTime", ALL & ~M(UPGRADE), ALL, "of announcements"},
+    {"NoLsuAnnounced", ALL & ~M(SUCCESSOR), ALL, "of successors' connections"},
+    {"LsuSequencerSuccessorInvalidSuccessorPsid", ALL & ~M(SUCCESSOR), ALL,
+     "of successors' connections"},
+};
+#define NEVER (sizeof(never) / sizeof(never[0]))
+
+/* ---- worlds ---- */
+
+static struct topology_outcome apply_at(struct topology *t, int64_t ts, struct buffer tx)
+{
+    struct topology_outcome out;
+    struct bytes one = buffer_bytes(&tx);
+    struct error e;
+
+    must(topology_apply(t, ts, &one, 1, &out, &e), &e);
+    buffer_free(&tx);
+    return out;
+}
+
+struct stage {
+    struct cast *c;
+    struct topology *t;
+    int64_t now;
+};
+
+static void raw(struct stage *s, const struct node *n, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        struct buffer copy = BUFFER_INIT;
+
+        buffer_append_bytes(&copy, buffer_bytes(&n->identity.at[i]));
+        assert_accepted(apply_at(s->t, s->now, copy));
+        s->now += 2 * DELAY;
+    }
+}
+
+/* By all who must sign. */
+static void step(struct stage *s, enum variant v, int op, uint32_t serial)
+{
+    enum mapping_code code;
+    struct maker k;
+    const char *all = variant_make(s->c, v, &k, &code);
+
+    variant_free(&k);
+    assert_accepted(apply_at(s->t, s->now, variant_sign(s->c, v, op, serial, all, false, false)));
+    s->now += 2 * DELAY;
+}
+
+static void add(struct stage *s, enum variant v)
+{
+    step(s, v, TOPOLOGY_ADD_REPLACE, 1);
+}
+
+static void drop(struct stage *s, enum variant v, uint32_t serial)
+{
+    step(s, v, TOPOLOGY_REMOVE, serial);
+}
+
+static void roots(struct stage *s)
+{
+    const struct cast *c = s->c;
+    const struct node *all[] = {&c->owner2, &c->a, &c->x, &c->y, &c->p};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        raw(s, all[i], 0, 0);
+}
+
+/* A joined; B, M and S have keys; the decentralised namespace has a participant's keys. */
+static void joined(struct stage *s)
+{
+    roots(s);
+    raw(s, &s->c->a, 1, 1);
+    add(s, TRUST_A);
+    raw(s, &s->c->b, 0, 1);
+    raw(s, &s->c->m, 0, 1);
+    raw(s, &s->c->s, 0, 1);
+    add(s, DEF_D);
+    add(s, KEYS_D);
+}
+
+static const enum variant one_of_each[] = {NS_LINK, PERM_A,  LIMITS, PKG_A, PKG_D,
+                                           HOST_A,  MED_NEW, SQP,    PTK,   TRUST_D};
+#define ONE_OF_EACH (sizeof(one_of_each) / sizeof(one_of_each[0]))
+
+static void full(struct stage *s)
+{
+    joined(s);
+    for (size_t i = 0; i < ONE_OF_EACH; i++)
+        add(s, one_of_each[i]);
+    step(s, SEQ_NEW, TOPOLOGY_ADD_REPLACE, 2);
+}
+
+static void removed(struct stage *s)
+{
+    full(s);
+    for (size_t i = 0; i < ONE_OF_EACH; i++)
+        drop(s, one_of_each[i], 2);
+    drop(s, TRUST_A, 2);
+    drop(s, KEYS_A, 2);
+    drop(s, SEQ_NEW, 3);
+    drop(s, MED_OLD, 2);
+    drop(s, DEF_D, 2);
+    drop(s, NS_B, 2);
+}
+
+static void announced(struct stage *s)
+{
+    full(s);
+    add(s, UP);
+    add(s, SUC);
+}
+
+static void announced_no_more(struct stage *s)
+{
+    announced(s);
+    drop(s, SUC, 2);
+    drop(s, UP, 2);
+}
+
+static void locked(struct stage *s)
+{
+    joined(s);
+    step(s, PARAM_LOCKED, TOPOLOGY_ADD_REPLACE, 2);
+}
+
+static void restricted(struct stage *s)
+{
+    joined(s);
+    step(s, PARAM_RESTRICTED, TOPOLOGY_ADD_REPLACE, 2);
+    add(s, PERM_B_LATE);
+}
+
+static void two_owners(struct stage *s)
+{
+    full(s);
+    step(s, DEF_SYNC_TWO, TOPOLOGY_ADD_REPLACE, 2);
+}
+
+static void two_owners_announced(struct stage *s)
+{
+    two_owners(s);
+    add(s, UP);
+    add(s, SUC);
+    add(s, SUC_D);
+}
+
+/* The synchronizer has no parameters yet. */
+static void bare(struct stage *s)
+{
+    struct topology_items items = {0};
+    struct error e;
+
+    topology_close(s->t);
+    must(topology_open(s->c->w.psid, &s->c->w.fixed, &s->t, &e), &e);
+    must(topology_items_from_file(buffer_bytes(&s->c->w.genesis), &items, &e), &e);
+    for (size_t i = 0; i < items.n; i++) {
+        struct bytes one = buffer_bytes(&items.at[i].transaction);
+        struct signed_topology_tx tx;
+
+        must(signed_topology_tx_parse(one, &tx, &e), &e);
+        if (tx.mapping->mapping_case !=
+            P30__TOPOLOGY_MAPPING__MAPPING_SYNCHRONIZER_PARAMETERS_STATE)
+            must(topology_apply(s->t, s->now, &one, 1, NULL, &e), &e);
+        signed_topology_tx_free(&tx);
+    }
+    topology_items_free(&items);
+    s->now += 2 * DELAY;
+    roots(s);
+    raw(s, &s->c->a, 1, 1);
+}
+
+/* A's keys stand in the place of a mediator of that name: A has none. */
+static void keyless(struct stage *s)
+{
+    joined(s);
+    step(s, KEYS_A_MEDIATOR, TOPOLOGY_ADD_REPLACE, 2);
+}
+
+static void roots_gone(struct stage *s)
+{
+    joined(s);
+    drop(s, NS_P, 2);
+}
+
+static void root_refused_for_ever(struct stage *s)
+{
+    roots(s);
+    step(s, NS_B, TOPOLOGY_REMOVE, INT32_MAX);
+}
+
+/* A party has the name of a participant that has not joined. */
+static void name_taken(struct stage *s)
+{
+    joined(s);
+    add(s, HOST_B_AT_A);
+}
+
+/* A bank with two hosts. */
+static void both_host(struct stage *s)
+{
+    joined(s);
+    add(s, TRUST_B);
+    add(s, HOST_AB);
+}
+
+static void nothing_more(struct stage *s)
+{
+    (void)s;
+}
+
+struct world_kind {
+    const char *name;
+    void (*make)(struct stage *s);
+};
+static const struct world_kind worlds[] = {
+    {"genesis", nothing_more},
+    {"roots", roots},
+    {"joined", joined},
+    {"full", full},
+    {"removed", removed},
+    {"announced", announced},
+    {"announced no more", announced_no_more},
+    {"locked", locked},
+    {"restricted", restricted},
+    {"two owners", two_owners},
+    {"two owners, announced", two_owners_announced},
+    {"without parameters", bare},
+    {"keyless", keyless},
+    {"root gone", roots_gone},
+    {"root refused for ever", root_refused_for_ever},
+    {"name taken", name_taken},
+    {"both host", both_host},
+};
+#define WORLDS (sizeof(worlds) / sizeof(worlds[0]))
+
+static struct stage stage_open(struct cast *c, const struct world_kind *kind)
+{
+    struct stage s = {.c = c, .now = T0};
+
+    load_file(&c->w, &s.t);
+    kind->make(&s);
+    return s;
+}
+
+/* ---- the table ---- */
+
+static size_t reached[MAPPINGS][2][OUTCOMES];
+static char first_world[MAPPINGS][2][OUTCOMES][24];
+
+static size_t row_of(enum mapping_code code)
+{
+    for (size_t i = 0; i < MAPPINGS; i++)
+        if (mappings[i].code == code)
+            return i;
+    fail_msg("no row for code %d", (int)code);
+    return 0;
+}
+
+static size_t column_of(const struct topology_outcome *o)
+{
+    if (o->verdict == TOPOLOGY_ACCEPTED)
+        return 0;
+    if (o->verdict == TOPOLOGY_PROPOSED)
+        return 1;
+    for (size_t i = 2; i < OUTCOMES; i++) {
+        size_t n = strlen(outcomes[i]);
+
+        if (strncmp(o->reason, outcomes[i], n) == 0 && o->reason[n] == ':')
+            return i;
+    }
+    fail_msg("not a reason of the protocol: %s", o->reason);
+    return 0;
+}
+
+struct attempted {
+    struct buffer tx;
+    size_t row;
+    bool is_removal;
+};
+
+static size_t heads(const struct topology *t)
+{
+    struct topology_items items = {0};
+    size_t n;
+    struct error e;
+
+    must(topology_rows(t, true, &items, &e), &e);
+    n = items.n;
+    topology_items_free(&items);
+    return n;
+}
+
+/* Tries it, notes what comes of it, and takes it back. What is refused leaves a row, and no change.
+ */
+static void attempt(const struct stage *s, const char *world, const struct attempted *one)
+{
+    struct state_mark mark = state_try(s->t);
+    struct bytes tx = buffer_bytes(&one->tx);
+    struct topology_outcome out;
+    size_t column;
+    struct error e;
+
+    must(topology_apply(s->t, s->now, &tx, 1, &out, &e), &e);
+    column = column_of(&out);
+    if (reached[one->row][one->is_removal][column]++ == 0)
+        snprintf(first_world[one->row][one->is_removal][column], 24, "%s", world);
+    assert_int_equal(s->t->rows.n, mark.n_rows + 1);
+    if (out.verdict == TOPOLOGY_REJECTED) {
+        assert_int_equal(s->t->n_changes, mark.n_changes);
+        assert_int_equal(s->t->n_closed, 0);
+    }
+    state_take_back(s->t, &mark);
+}
+
+/* Everything that is tried in each world. */
+static size_t make_attempts(struct cast *c, struct attempted **out)
+{
+    static const uint32_t serials[] = {1, 2, 3, INT32_MAX};
+    static const struct {
+        int of; /* whom: 0 all, 1 the first, 2 the last, 3 a stranger */
+        bool is_proposal, is_forged;
+    } modes[] = {{0, false, false}, {0, false, true},  {1, false, false},
+                 {1, true, false},  {2, false, false}, {3, false, false}};
+    size_t n = 0;
+
+    *out = calloc((size_t)VARIANT_N * 2 * 4 * 6, sizeof(**out));
+    assert_non_null(*out);
+    for (int v = 0; v < VARIANT_N; v++) {
+        enum mapping_code code;
+        struct maker k;
+        const char *all = variant_make(c, (enum variant)v, &k, &code);
+
+        variant_free(&k);
+        for (size_t i = 0; i < 2 * 4 * 6; i++) {
+            size_t mode = i % 6, len = strlen(all);
+            const char first[] = {all[0], 0}, last[] = {all[len - 1], 0};
+            const char *by = modes[mode].of == 0   ? all
+                             : modes[mode].of == 1 ? first
+                             : modes[mode].of == 2 ? last
+                                                   : "Z";
+
+            if (len == 1 && (modes[mode].of == 1 || modes[mode].of == 2))
+                continue;
+            (*out)[n++] = (struct attempted){
+                .tx = variant_sign(
+                    c, (enum variant)v, i < 24 ? TOPOLOGY_ADD_REPLACE : TOPOLOGY_REMOVE,
+                    serials[i / 6 % 4], by, modes[mode].is_proposal, modes[mode].is_forged),
+                .row = row_of(code),
+                .is_removal = i >= 24,
+            };
+        }
+    }
+    return n;
+}
+
+static const char *why_never(size_t row, bool is_removal, size_t column)
+{
+    for (size_t i = 0; i < NEVER; i++)
+        if (strcmp(never[i].outcome, outcomes[column]) == 0)
+            return ((is_removal ? never[i].removed : never[i].added) >> mappings[row].code & 1) != 0
+                       ? never[i].why
+                       : NULL;
+    return NULL;
+}
+
+/* Prints it; returns how many cells are wrong. */
+static int print_table(void)
+{
+    int wrong = 0;
+
+    for (size_t c = 0; c < OUTCOMES; c++)
+        printf("%c %s\n", (int)(c < 26 ? 'a' + c : 'A' + c - 26), outcomes[c]);
+    printf("\n%-42s ", "+ occurs  . cannot occur  ? empty  ! occurs");
+    for (size_t c = 0; c < OUTCOMES; c++)
+        printf("%c", (int)(c < 26 ? 'a' + c : 'A' + c - 26));
+    printf("\n");
+    for (size_t r = 0; r < 2 * MAPPINGS; r++) {
+        size_t row = r / 2, op = r % 2;
+
+        printf("%-34s %-7s ", mappings[row].name, op ? "remove" : "add");
+        for (size_t c = 0; c < OUTCOMES; c++) {
+            bool is_never = why_never(row, op, c) != NULL, occurs = reached[row][op][c] > 0;
+
+            wrong += is_never == occurs;
+            printf("%c", is_never ? (occurs ? '!' : '.') : (occurs ? '+' : '?'));
+        }
+        printf("\n");
+    }
+    for (size_t r = 0; r < 2 * MAPPINGS; r++)
+        for (size_t c = 0; c < OUTCOMES; c++)
+            if ((why_never(r / 2, r % 2, c) != NULL) == (reached[r / 2][r % 2][c] > 0))
+                printf("%s, %s, %s: %s%s\n", mappings[r / 2].name, r % 2 ? "remove" : "add",
+                       outcomes[c],
+                       reached[r / 2][r % 2][c] ? "occurs, though it should not: "
+                                                : "nothing fills this cell",
+                       reached[r / 2][r % 2][c] ? first_world[r / 2][r % 2][c] : "");
+    printf("\ncannot occur:\n");
+    for (size_t i = 0; i < NEVER; i++)
+        printf("  %s: %s\n", never[i].outcome, never[i].why);
+    fflush(stdout);
+    return wrong;
+}
+
+static void no_cell_of_the_table_is_empty(void **state)
+{
+    struct attempted *all;
+    struct cast c;
+    size_t n;
+
+    (void)state;
+    cast_open(&c);
+    n = make_attempts(&c, &all);
+    for (size_t i = 0; i < WORLDS; i++) {
+        struct stage s = stage_open(&c, &worlds[i]);
+        size_t before = heads(s.t);
+
+        for (size_t k = 0; k < n; k++)
+            attempt(&s, worlds[i].name, &all[k]);
+        assert_int_equal(heads(s.t), before);
+        topology_close(s.t);
+    }
+    printf("%zu attempts in %zu worlds\n", n, WORLDS);
+    for (size_t k = 0; k < n; k++)
+        buffer_free(&all[k].tx);
+    free(all);
+    cast_close(&c);
+    if (print_table() > 0)
+        fail_msg("the table has wrong cells");
+}
+
+/* What `never` says of parsing. */
+static void without_signatures_or_its_own_name_nothing_parses(void **state)
+{
+    P30__SignedTopologyTransaction m = P30__SIGNED_TOPOLOGY_TRANSACTION__INIT;
+    P30__MultiTransactionSignatures list = P30__MULTI_TRANSACTION_SIGNATURES__INIT;
+    P30__MultiTransactionSignatures *lists = &list;
+    struct signed_topology_tx tx, parsed;
+    ProtobufCBinaryData name;
+    C30__Signature sig, *sigs = &sig;
+    struct cast c;
+    struct buffer signed_;
+    struct hash other;
+    struct error e;
+
+    (void)state;
+    cast_open(&c);
+    signed_ = variant_sign(&c, PKG_A, TOPOLOGY_ADD_REPLACE, 1, "A", false, false);
+    must(signed_topology_tx_parse(buffer_bytes(&signed_), &tx, &e), &e);
+    m.transaction = (ProtobufCBinaryData){tx.transaction.len, tx.transaction.data};
+    assert_false(signed_topology_tx_from(&m, &parsed, &e));
+    assert_int_equal(e.code, ERR_MALFORMED);
+    must(hash_of(HASH_TESTING, bytes_str("another"), &other, &e), &e);
+    name = (ProtobufCBinaryData){HASH_LEN, other.b};
+    signature_to_message(&tx.signatures[0], &sig);
+    list.transaction_hashes = &name;
+    list.n_transaction_hashes = 1;
+    list.signatures = &sigs;
+    list.n_signatures = 1;
+    m.multi_transaction_signatures = &lists;
+    m.n_multi_transaction_signatures = 1;
+    assert_false(signed_topology_tx_from(&m, &parsed, &e));
+    assert_int_equal(e.code, ERR_MALFORMED);
+    name.data = tx.hash.b;
+    must(signed_topology_tx_from(&m, &parsed, &e), &e); /* its own: it parses */
+    signed_topology_tx_free(&parsed);
+    signed_topology_tx_free(&tx);
+    buffer_free(&signed_);
+    cast_close(&c);
+}
+
+/* ---- who must sign ---- */
+
+#define ADD TOPOLOGY_ADD_REPLACE
+#define DEL TOPOLOGY_REMOVE
+
+/* In a world, a variant signed by the letters: what comes of it. */
+static const struct {
+    void (*world)(struct stage *s);
+    enum variant v;
+    int op;
+    uint32_t serial;
+    const char *by, *outcome;
+} signing[] = {
+    /* a delegation: its namespace; a root certificate: its key alone */
+    {roots, NS_B, ADD, 1, "B", "Accepted"},
+    {roots, NS_B, ADD, 1, "BA", "NoDelegationFoundForKeys"},
+    {roots, NS_LINK, ADD, 1, "D", "NoDelegationFoundForKeys"},
+    {roots, NS_LINK, ADD, 1, "X", "NoDelegationFoundForKeys"},
+    {full, NS_LINK_LESS, ADD, 2, "D", "Accepted"}, /* it may sign delegations, its own too */
+    {full, NS_LINK_OPERATOR, DEL, 2, "O", "Accepted"},
+    {full, NS_LINK_OPERATOR, ADD, 2, "O", "NoDelegationFoundForKeys"}, /* to remove, not to add */
+    {two_owners, NS_LINK_OPERATOR, DEL, 2, "O", "NotFullyAuthorized"},
+    {two_owners, NS_LINK_OPERATOR, DEL, 2, "Oo", "Accepted"},
+    /* a definition: at first all owners; then the old threshold, and each new owner */
+    {roots, DEF_D, ADD, 1, "X", "NotFullyAuthorized"},
+    {roots, DEF_D, ADD, 1, "Y", "NotFullyAuthorized"},
+    {roots, DEF_D_LESS, ADD, 1, "X", "NotFullyAuthorized"}, /* all, whatever its threshold */
+    {roots, DEF_D, ADD, 1, "XY", "Accepted"},
+    {joined, DEF_D_LESS, ADD, 2, "X", "NotFullyAuthorized"},
+    {joined, DEF_D_ALONE, ADD, 2, "X", "NotFullyAuthorized"},
+    {joined, DEF_D_ALONE, ADD, 2, "XY", "Accepted"}, /* a name stays when owners go */
+    {joined, DEF_SYNC_TWO, ADD, 2, "O", "NotFullyAuthorized"},
+    {joined, DEF_SYNC_TWO, ADD, 2, "o", "NotFullyAuthorized"},
+    {joined, DEF_D, DEL, 2, "X", "NotFullyAuthorized"},
+    {removed, DEF_D, ADD, 3, "XY", "NotFullyAuthorized"}, /* nobody speaks for it any more */
+    /* keys: the namespace, and each new signing key; encryption keys never */
+    {roots, KEYS_A, ADD, 1, "A1", "NotFullyAuthorized"},
+    {roots, KEYS_A, ADD, 1, "A2", "NotFullyAuthorized"},
+    {roots, KEYS_A, ADD, 1, "12", "NotAuthorizedByNamespaceKey"},
+    {roots, KEYS_A, ADD, 1, "A12", "Accepted"},
+    {joined, KEYS_A_MORE, ADD, 2, "A", "NotFullyAuthorized"},
+    {joined, KEYS_A_MORE, ADD, 2, "AN", "Accepted"}, /* the old ones need not again */
+    {joined, KEYS_A, DEL, 2, "A", "InvalidOwnerToKeyMappingRemoval"},
+    {joined, KEYS_B, DEL, 2, "B", "Accepted"},
+    {joined, KEYS_B, DEL, 2, "34", "NoDelegationFoundForKeys"},
+    {roots, PTK, ADD, 1, "A", "NotFullyAuthorized"},
+    {roots, PTK, ADD, 1, "K", "NotAuthorizedByNamespaceKey"},
+    {full, PTK_MORE, ADD, 2, "A", "NotFullyAuthorized"},
+    {full, PTK_MORE, ADD, 2, "AL", "Accepted"},
+    /* certificates and packages: the participant; permissions and limits: the synchronizer */
+    {joined, TRUST_B, ADD, 1, "B", "Accepted"},
+    {joined, TRUST_B, ADD, 1, "O", "NoDelegationFoundForKeys"},
+    {joined, TRUST_D, ADD, 1, "Y", "NotFullyAuthorized"},
+    {joined, PKG_A, ADD, 1, "O", "NoDelegationFoundForKeys"},
+    {full, PKG_A_MORE, ADD, 2, "D", "Accepted"}, /* by the delegate */
+    {full, PKG_A, DEL, 2, "O", "Accepted"},      /* the operator may remove anything */
+    {joined, PERM_A, ADD, 1, "A", "NoDelegationFoundForKeys"},
+    {joined, PERM_A, ADD, 1, "O", "Accepted"},
+    {full, PERM_A, DEL, 2, "A", "NoDelegationFoundForKeys"},
+    {joined, LIMITS, ADD, 1, "A", "NoDelegationFoundForKeys"},
+    {joined, LIMITS, ADD, 1, "O", "Accepted"},
+    /* the synchronizer's own */
+    {joined, PARAM_MORE, ADD, 2, "A", "NoDelegationFoundForKeys"},
+    {joined, PARAM_MORE, ADD, 2, "O", "Accepted"},
+    {two_owners, PARAM_MORE, ADD, 2, "O", "NotFullyAuthorized"},
+    {two_owners, PARAM_MORE, ADD, 2, "Oo", "Accepted"},
+    {joined, MED_NEW, ADD, 1, "O", "Accepted"}, /* the mediator does not sign */
+    {joined, SEQ_NEW, ADD, 2, "S", "NoDelegationFoundForKeys"},
+    {joined, SEQ_NEW, ADD, 2, "O", "Accepted"},
+    {joined, SQP, ADD, 1, "S", "NoDelegationFoundForKeys"},
+    {joined, SQP, ADD, 1, "O", "Accepted"},
+    {joined, UP, ADD, 1, "S", "NoDelegationFoundForKeys"},
+    {joined, UP, ADD, 1, "O", "Accepted"},
+    {announced, SUC_MOVED, ADD, 2, "O", "NoDelegationFoundForKeys"},
+    {announced, SUC_MOVED, ADD, 2, "S", "Accepted"},
+    {announced, SUC, DEL, 2, "O", "Accepted"},
+    /* a party: what changes says who */
+    {both_host, HOST_B_AT_A, ADD, 1, "BA", "PartyIdConflictWithAdminParty"},
+    {joined, HOST_B_AT_A, ADD, 1, "B", "NotFullyAuthorized"}, /* a host must agree */
+    {joined, HOST_B_AT_A, ADD, 1, "A", "NotFullyAuthorized"}, /* and the party */
+    {joined, HOST_B_AT_A, ADD, 1, "BA", "Accepted"},
+    {both_host, HOST_AB_RAISED, ADD, 2, "A", "NotFullyAuthorized"},
+    {both_host, HOST_AB_RAISED, ADD, 2, "B", "NotFullyAuthorized"},
+    {both_host, HOST_AB_RAISED, ADD, 2, "AB", "Accepted"},
+    {both_host, HOST_AB_ONBOARDING, ADD, 2, "B", "NotFullyAuthorized"}, /* up: the party */
+    {both_host, HOST_AB_ONBOARDING, ADD, 2, "A", "Accepted"},
+    {both_host, HOST_A_LESS, ADD, 2, "B", "Accepted"}, /* a host leaves: it, or the party */
+    {both_host, HOST_A_LESS, ADD, 2, "A", "Accepted"},
+    {both_host, HOST_A_LESS, ADD, 2, "Z", "NoDelegationFoundForKeys"},
+    {both_host, HOST_B, ADD, 2, "B", "NotFullyAuthorized"}, /* another host cannot say so */
+    {both_host, HOST_AB, DEL, 2, "B", "NotFullyAuthorized"},
+    {both_host, HOST_AB, DEL, 2, "A", "Accepted"},
+    {both_host, HOST_AB, DEL, 2, "O", "Accepted"},
+    {full, HOST_A_TWO, ADD, 2, "A", "Accepted"},
+    {full, HOST_A_TWO, ADD, 2, "O", "NoDelegationFoundForKeys"},
+    {full, HOST_A_LESS, ADD, 2, "A", "Accepted"},
+    {full, HOST_KEY, ADD, 2, "A", "NotFullyAuthorized"}, /* a new key signs */
+    {full, HOST_KEY, ADD, 2, "K", "NotAuthorizedByNamespaceKey"},
+    {full, HOST_KEYS, ADD, 2, "AK", "NotFullyAuthorized"},
+    {full, HOST_KEYS, ADD, 2, "AKL", "Accepted"},
+    {joined, HOST_SELF, ADD, 1, "P", "NotFullyAuthorized"},
+    {joined, HOST_SELF, ADD, 1, "PA", "Accepted"},
+    {full, HOST_ADMIN, ADD, 1, "A", "Accepted"},
+};
+#define SIGNING (sizeof(signing) / sizeof(signing[0]))
+
+static void each_mapping_is_signed_by_whom_the_protocol_says(void **state)
+{
+    struct cast c;
+    int wrong = 0;
+
+    (void)state;
+    cast_open(&c);
+    for (size_t w = 0; w < WORLDS; w++) {
+        struct stage s = stage_open(&c, &worlds[w]);
+
+        for (size_t i = 0; i < SIGNING; i++) {
+            if (signing[i].world != worlds[w].make)
+                continue;
+            struct state_mark mark = state_try(s.t);
+            struct topology_outcome out =
+                apply_at(s.t, s.now,
+                         variant_sign(&c, signing[i].v, signing[i].op, signing[i].serial,
+                                      signing[i].by, false, false));
+
+            if (strcmp(outcomes[column_of(&out)], signing[i].outcome) != 0) {
+                printf("case %zu, %s: by %s: %s, expected %s\n", i, worlds[w].name, signing[i].by,
+                       out.verdict == TOPOLOGY_ACCEPTED ? "accepted" : out.reason,
+                       signing[i].outcome);
+                wrong++;
+            }
+            state_take_back(s.t, &mark);
+        }
+        topology_close(s.t);
+    }
+    cast_close(&c);
+    fflush(stdout);
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_cell_of_the_table_is_empty),
+        cmocka_unit_test(without_signatures_or_its_own_name_nothing_parses),
+        cmocka_unit_test(each_mapping_is_signed_by_whom_the_protocol_says),
+    };
+
+    return cmocka_run_group_tests_name("topology table", tests, NULL, NULL);
+}
