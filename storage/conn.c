@@ -4,15 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "storage/db_internal.h"
 #include "storage/secret.h"
-#include "storage/socket_find.h"
 
-#define CUT_GRACE_US (500 * US_PER_MS) /* behind the deadline: the server's own comes first */
+#define ROLLBACK_US                                                                                \
+    (500 * US_PER_MS) /* behind it the connection is dropped, which rolls back too */
 #define SCRATCH_KEEP                                                                               \
     ((size_t)256 << 10)      /* a larger column buffer is given back after its query               \
                               */
@@ -69,16 +68,15 @@ bool diag_error(struct conn *c, SQLSMALLINT type, SQLHANDLE h, const char *what,
     const struct dialect_ops *ops = c->db->ops;
     struct diag d;
     enum error_code code;
+    bool is_cut;
 
     diag_read(type, h, &d);
     code = ops->classify(&d, false);
-    mutex_lock(&c->watch);
-    if (c->cancels > 0 && code != ERR_CONNECTION)
-        code = ERR_TIMEOUT;
-    mutex_unlock(&c->watch);
+    if (watch_has_ended(c, &is_cut))
+        code = is_cut || code == ERR_CONNECTION ? ERR_CONNECTION : ERR_TIMEOUT;
     if (code == ERR_CONNECTION || code == ERR_READ_ONLY) {
         c->is_broken = true;
-        db_poison(c->db);
+        pool_poison(c);
     }
     if (is_about_database(code))
         return error_set(err, code, dialect_advice(ops->id, code, &d), "%s: %s: %s (%s/%d)",
@@ -115,7 +113,8 @@ static bool setup_row(void *ctx, const struct value *cols, size_t n, struct erro
 }
 
 /* The limits of a session are the server's as well, so that they hold when we are stopped. */
-static bool conn_setup(struct conn *c, const struct conn_target *t, struct error *err)
+static bool conn_setup(struct conn *c, const struct conn_target *t, int64_t deadline_us,
+                       uint16_t *own_port, struct error *err)
 {
     const struct statement *s = catalogue_find(t->ops->id, "session_setup");
     char path[160] = "", statement_ms[24], lock_ms[24], idle_ms[24];
@@ -131,16 +130,16 @@ static bool conn_setup(struct conn *c, const struct conn_target *t, struct error
     snprintf(lock_ms, sizeof(lock_ms), "%s", idle_ms);
     struct value v[] = {value_text(path), value_text(statement_ms), value_text(lock_ms),
                         value_text(idle_ms)};
-    struct call k = {.s = s, .params = v, .deadline_us = clock_mono_us() + t->login_timeout_us};
+    struct call k = {.s = s, .params = v, .deadline_us = deadline_us};
     if (!conn_query(c, &k, setup_row, &setup, NULL, NULL, err))
         return false;
-    if (setup.port > 0 && socket_find((uint16_t)setup.port) >= 0) /* not behind a proxy */
-        c->port = (uint16_t)setup.port;
+    *own_port = setup.port > 0 ? (uint16_t)setup.port : 0;
     return true;
 }
 
 /* The password is read now, so that it may have changed since the last connection. */
-static bool conn_connect(struct conn *c, const struct conn_target *t, struct error *err)
+static bool driver_connect(struct conn *c, const struct conn_target *t, int64_t deadline_us,
+                           struct error *err)
 {
     const size_t n = strlen(t->string), at = t->password_at;
     struct buffer string = BUFFER_INIT;
@@ -157,66 +156,83 @@ static bool conn_connect(struct conn *c, const struct conn_target *t, struct err
         error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
         goto out;
     }
+    watch_start(c, WATCH_CONNECT, deadline_us);
     ok = SQL_SUCCEEDED(SQLDriverConnect(c->dbc, NULL, (SQLCHAR *)(uintptr_t)text, SQL_NTS, NULL, 0,
                                         NULL, SQL_DRIVER_NOPROMPT));
-    if (!ok)
+    c->is_connected = ok;
+    if (watch_stop(c))
+        ok = error_set(err, ERR_UNAVAILABLE, "check that the server runs and can be reached",
+                       "%s: the login was not answered in time", t->describe);
+    else if (!ok)
         connect_error(c, t, text, err);
 out:
     secret_buffer_free(&string);
     return ok;
 }
 
-bool conn_open(struct db *db, const struct conn_target *t, struct conn **out, struct error *err)
+bool conn_new(struct db *db, struct conn **out, struct error *err)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
     if (!c)
         return error_set(err, ERR_MEMORY, NULL, "no memory for a connection");
     c->db = db;
-    mutex_init(&c->watch);
-    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, t->env, &c->dbc))) {
+    watch_init(&c->watch);
+    if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, db->target.env, &c->dbc))) {
         c->dbc = SQL_NULL_HDBC;
-        error_set(err, ERR_MEMORY, NULL, "no ODBC connection handle");
-        goto fail;
+        conn_close(c);
+        return error_set(err, ERR_MEMORY, NULL, "no ODBC connection handle");
     }
-    int64_t seconds = (t->login_timeout_us + US_PER_S - 1) / US_PER_S;
-    SQLSetConnectAttr(c->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(intptr_t)seconds, 0);
-    if (!conn_connect(c, t, err)) {
-        SQLFreeHandle(SQL_HANDLE_DBC, c->dbc);
-        c->dbc = SQL_NULL_HDBC;
-        goto fail;
-    }
-    if (!conn_setup(c, t, err))
-        goto fail;
-    c->used_us = clock_mono_us();
     *out = c;
     return true;
-fail:
-    conn_close(c);
-    return false;
 }
 
+bool conn_connect(struct conn *c, const struct conn_target *t, struct error *err)
+{
+    const int64_t deadline_us = clock_mono_us() + t->login_timeout_us;
+    const int64_t seconds = (t->login_timeout_us + US_PER_S - 1) / US_PER_S;
+    struct sockets connected = {0};
+    uint16_t own_port = 0;
+
+    SQLSetConnectAttr(c->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(intptr_t)seconds, 0);
+    watch_connecting(c);
+    if (!driver_connect(c, t, deadline_us, err))
+        return false;
+    watch_connected(c, &connected);
+    const bool ok = conn_setup(c, t, deadline_us, &own_port, err);
+    watch_proven(c, &connected, own_port);
+    c->used_us = clock_mono_us();
+    return ok;
+}
+
+/* A driver frees its statements with the connection, and only behind a socket that is cut, or
+ * without a server, does it not ask that about each. */
 void conn_close(struct conn *c)
 {
     struct prepared *p, *next;
 
-    if (!c)
+    if (!c || !watch_may_free(c))
         return;
+    const bool is_local = c->db->ops->has_one_writer;
+    if (c->is_broken)
+        watch_cut(c);
     HASH_ITER(hh, c->prepared, p, next)
     {
         HASH_DEL(c->prepared, p);
-        SQLFreeHandle(SQL_HANDLE_STMT, p->h);
+        if (is_local)
+            SQLFreeHandle(SQL_HANDLE_STMT, p->h);
         free(p);
     }
     if (c->dbc != SQL_NULL_HDBC) {
-        SQLDisconnect(c->dbc);
+        if (c->is_connected)
+            SQLDisconnect(c->dbc);
         SQLFreeHandle(SQL_HANDLE_DBC, c->dbc);
     }
     for (size_t i = 0; i < c->ncolumns; i++)
         buffer_free(&c->columns[i]);
     free(c->columns);
     free(c->cells);
-    mutex_destroy(&c->watch);
+    watch_destroy(&c->watch);
     free(c);
 }
 
@@ -225,49 +241,6 @@ bool conn_dbms(SQLHDBC dbc, char *out, size_t size)
     SQLSMALLINT len;
 
     return SQL_SUCCEEDED(SQLGetInfo(dbc, SQL_DBMS_NAME, out, (SQLSMALLINT)size, &len));
-}
-
-/* ---- the watchdog's view ---- */
-
-static int64_t due_of(int64_t deadline_us)
-{
-    return deadline_us > INT64_MAX - CUT_GRACE_US ? INT64_MAX : deadline_us + CUT_GRACE_US;
-}
-
-static void watch_start(struct conn *c, SQLHSTMT h, int64_t due_us)
-{
-    mutex_lock(&c->watch);
-    c->is_running = true;
-    c->running = h;
-    c->due_us = due_us;
-    c->cancels = 0;
-    mutex_unlock(&c->watch);
-}
-
-static void watch_stop(struct conn *c)
-{
-    mutex_lock(&c->watch);
-    c->is_running = false;
-    c->running = SQL_NULL_HSTMT;
-    mutex_unlock(&c->watch);
-}
-
-/* The server ends a statement at its own timeout. What is left are servers that are stopped or
- * behind a dead network: their socket is cut, which never blocks (a cancel request would). Without
- * a socket of ours (SQLite, a Unix socket) SQLCancel is local and quick. */
-void conn_watch(struct conn *c, int64_t now_us)
-{
-    mutex_lock(&c->watch);
-    if (c->is_running && now_us >= c->due_us) {
-        const int fd = c->port ? socket_find(c->port) : -1;
-        if (fd >= 0)
-            shutdown(fd, SHUT_RDWR);
-        else if (c->running != SQL_NULL_HSTMT)
-            SQLCancel(c->running);
-        c->cancels++;
-        c->due_us = now_us + CUT_GRACE_US;
-    }
-    mutex_unlock(&c->watch);
 }
 
 /* ---- preparing ---- */
@@ -418,9 +391,9 @@ static bool start(struct conn *c, const struct call *k, SQLHSTMT *out, bool *has
 
     if (!prepare(c, k->s, k->step, k->s->nrow ? k->padded : 0, &h, err) || !bind_all(c, h, k, err))
         return false;
-    watch_start(c, k->is_uncancelled && !c->port ? SQL_NULL_HSTMT : h, due_of(k->deadline_us));
+    if (k->kind == WATCH_CALL)
+        watch_handle(c, h);
     r = SQLExecute(h);
-    watch_stop(c);
     if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA) { /* NO_DATA: an UPDATE that found no row */
         diag_error(c, SQL_HANDLE_STMT, h, k->s->name, err);
         SQLFreeStmt(h, SQL_CLOSE);
@@ -432,19 +405,28 @@ static bool start(struct conn *c, const struct call *k, SQLHSTMT *out, bool *has
     return true;
 }
 
+/* Whoever is late is not used again: an answer, or a cancel, may still be under way. */
+static bool done(struct conn *c, bool ok)
+{
+    if (watch_stop(c))
+        c->is_broken = true;
+    return ok;
+}
+
 bool conn_exec(struct conn *c, const struct call *k, int64_t *affected, bool *has_warned,
                struct error *err)
 {
     SQLHSTMT h;
     SQLLEN n = 0;
 
+    watch_start(c, k->kind, k->deadline_us);
     if (!start(c, k, &h, has_warned, err))
-        return false;
+        return done(c, false);
     SQLRowCount(h, &n);
     SQLFreeStmt(h, SQL_CLOSE);
     if (affected)
         *affected = n > 0 ? (int64_t)n : 0;
-    return true;
+    return done(c, true);
 }
 
 /* Reads a text or bytes of any length; text gets a NUL behind it. */
@@ -529,12 +511,14 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
     SQLRETURN r;
     bool ok = true;
 
+    watch_start(c, k->kind, k->deadline_us);
     if (!columns_for(c, k->s, err) || !start(c, k, &h, has_warned, err))
-        return false;
+        return done(c, false);
     SQLSMALLINT found = 0;
     SQLNumResultCols(h, &found);
     if ((size_t)found != k->s->ncolumns) {
         SQLFreeStmt(h, SQL_CLOSE);
+        (void)!done(c, false);
         return error_set(err, ERR_INTERNAL, NULL, "%s gives %d columns, its header has %zu",
                          k->s->name, (int)found, k->s->ncolumns);
     }
@@ -549,7 +533,7 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
     for (size_t i = 0; i < k->s->ncolumns; i++)
         if (c->columns[i].cap > SCRATCH_KEEP)
             buffer_free(&c->columns[i]);
-    return ok;
+    return done(c, ok);
 }
 
 bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct error *err)
@@ -559,13 +543,15 @@ bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct erro
 
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, c->dbc, &h)))
         return error_set(err, ERR_MEMORY, NULL, "no ODBC statement handle");
-    watch_start(c, h, due_of(deadline_us));
+    watch_start(c, WATCH_CALL, deadline_us);
+    watch_handle(c, h);
     r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
-    watch_stop(c);
     const bool ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
     if (!ok)
         diag_error(c, SQL_HANDLE_STMT, h, "migration", err);
-    SQLFreeHandle(SQL_HANDLE_STMT, h);
+    (void)!done(c, ok);
+    if (!c->is_broken || c->db->ops->has_one_writer) /* else a cancel may still use it */
+        SQLFreeHandle(SQL_HANDLE_STMT, h);
     return ok;
 }
 
@@ -583,6 +569,7 @@ bool conn_check(struct conn *c, const struct statement *s, size_t step, struct e
         buffer_free(&sql);
         return error_add(err, "%s cannot be prepared", s->name);
     }
+    watch_start(c, WATCH_CALL, clock_mono_us() + c->db->statement_timeout_us);
     r = SQLPrepare(h, (SQLCHAR *)(uintptr_t)buffer_cstr(&sql), SQL_NTS);
     /* and it sends the text to the server only when it is asked about it */
     if (SQL_SUCCEEDED(r) && c->db->ops->id == DIALECT_POSTGRES) {
@@ -592,6 +579,7 @@ bool conn_check(struct conn *c, const struct statement *s, size_t step, struct e
             r = SQLNumResultCols(h, &n);
     }
     const bool ok = SQL_SUCCEEDED(r) || diag_error(c, SQL_HANDLE_STMT, h, s->name, err);
+    (void)!done(c, ok);
     SQLFreeHandle(SQL_HANDLE_STMT, h);
     buffer_free(&sql);
     return ok;
@@ -605,16 +593,11 @@ static bool text_txn(struct conn *c, const char *name, int64_t deadline_us, bool
                      struct error *err)
 {
     const struct statement *s = catalogue_find(c->db->ops->id, name);
-    struct call k = {.s = s, .deadline_us = deadline_us, .is_uncancelled = true};
+    struct call k = {.s = s, .deadline_us = deadline_us, .kind = WATCH_COMMIT};
 
     if (!s)
         return error_set(err, ERR_INTERNAL, NULL, "no statement %s", name);
     return conn_exec(c, &k, NULL, has_warned, err);
-}
-
-static int64_t txn_end_deadline(const struct conn *c)
-{
-    return clock_mono_us() + c->db->statement_timeout_us;
 }
 
 bool conn_begin(struct conn *c, int64_t deadline_us, struct error *err)
@@ -635,11 +618,11 @@ static bool commit_failed(struct conn *c, struct error *err)
     return false;
 }
 
-bool conn_commit(struct conn *c, struct error *err)
+bool conn_commit(struct conn *c, int64_t deadline_us, struct error *err)
 {
     bool has_warned = false;
 
-    if (!text_txn(c, "txn_commit", txn_end_deadline(c), &has_warned, err))
+    if (!text_txn(c, "txn_commit", deadline_us, &has_warned, err))
         return commit_failed(c, err);
     c->is_in_txn = false;
     if (!has_warned)
@@ -656,6 +639,6 @@ void conn_rollback(struct conn *c)
     if (!c->is_in_txn)
         return;
     c->is_in_txn = false;
-    if (!c->is_broken && !text_txn(c, "txn_rollback", txn_end_deadline(c), NULL, &e))
+    if (!c->is_broken && !text_txn(c, "txn_rollback", clock_mono_us() + ROLLBACK_US, NULL, &e))
         c->is_broken = true;
 }

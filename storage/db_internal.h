@@ -1,16 +1,24 @@
 /* db_internal.h: the pool's inside, for the files of storage/ that share it. */
 #ifndef STORAGE_DB_INTERNAL_H
 #define STORAGE_DB_INTERNAL_H
+#include <stdatomic.h>
+
 #include "base/logger.h"
 #include "storage/conn.h"
 #include "storage/secret.h"
 
+struct worker;
+struct workers {
+    struct mutex mutex; /* nothing else is taken in it */
+    struct cond done;
+    struct worker *first GUARDED_BY(mutex);
+};
+
 struct db {
     const struct dialect_ops *ops; /* constant after db_open, like all up to the mutex */
     struct conn_target target;
-    char *string, *describe, *schema;
+    char *string, *describe, *schema, *ports;
     struct secret secret;
-    bool is_proven; /* a connection was made with this configuration */
     uint32_t pool_max;
     int64_t checkout_timeout_us, statement_timeout_us;
     struct logger *logger;
@@ -22,6 +30,17 @@ struct db {
     uint32_t open GUARDED_BY(mutex), in_use GUARDED_BY(mutex), waiting GUARDED_BY(mutex);
     uint64_t generation GUARDED_BY(mutex);
     uint64_t connects GUARDED_BY(mutex), retries GUARDED_BY(mutex), lost GUARDED_BY(mutex);
+    atomic_uint refs; /* the caller's, and one a worker that db_close left behind */
+    struct workers workers;
+    bool is_closed GUARDED_BY(mutex);
+
+    /* attempts to connect: attempt.c */
+    uint32_t attempts GUARDED_BY(mutex);
+    const struct conn *fresh GUARDED_BY(mutex); /* the youngest, while it may well succeed */
+    int64_t fresh_us GUARDED_BY(mutex), proof_us GUARDED_BY(mutex); /* begun: it, the last good */
+    bool is_proven GUARDED_BY(mutex); /* a connection was made with this configuration */
+    uint64_t failures GUARDED_BY(mutex);
+    struct error failure GUARDED_BY(mutex); /* the last */
 
     struct mutex gate_mutex; /* SQLite: one writer of this process at a time, without polling */
     struct cond gate_free;
@@ -46,6 +65,23 @@ int64_t db_deadline(const struct db *db, int64_t timeout_us);
 MUST_CHECK bool pool_checkout(struct db *db, int64_t deadline_us, struct conn **out,
                               struct error *err);
 void pool_return(struct conn *c);
+/* What was found dead says so of all connections of its generation. */
+void pool_poison(const struct conn *c);
+void db_release(struct db *db); /* the last one frees it */
+
+/* Runs fn(ctx) in a thread that may hang. Fails: ERR_MEMORY. */
+MUST_CHECK bool worker_start(struct db *db, const char *name, void (*fn)(void *ctx), void *ctx,
+                             struct error *err);
+void workers_reap(struct db *db); /* joins those that are done */
+/* Waits for all, and leaves behind those that hang; they release the db when they are back. */
+void workers_leave(struct db *db, int64_t until_us);
+
+/* Under db->mutex: begins to connect when that is useful now; what becomes of it is an idle
+ * connection, or a failure, and db->returned. *until_us: when to ask again at the latest. */
+MUST_CHECK bool attempt_begin(struct db *db, int64_t now_us, bool is_spare, int64_t *until_us,
+                              struct error *err);
+void pool_list(struct db *db, struct conn *c); /* for the watchdog */
+void pool_unlist(struct db *db, struct conn *c);
 MUST_CHECK bool gate_enter(struct db *db, int64_t deadline_us, struct error *err);
 void gate_leave(struct db *db);
 void db_note_retry(struct db *db);

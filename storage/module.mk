@@ -11,6 +11,7 @@ CLEANFILES += gen/sql_catalogue.c gen/sql_catalogue.c.tmp
 # The library without a catalogue: the tests bring statements of their own.
 noinst_LTLIBRARIES += libstorage-core.la libstorage.la
 libstorage_core_la_SOURCES = \
+	%D%/attempt.c \
 	%D%/catalogue.c %D%/catalogue.h %D%/catalogue_table.h \
 	%D%/conn.c %D%/conn.h \
 	%D%/cursor.c \
@@ -22,7 +23,9 @@ libstorage_core_la_SOURCES = \
 	%D%/secret.c %D%/secret.h \
 	%D%/socket_find.c %D%/socket_find.h \
 	%D%/txn.c \
-	%D%/value.h
+	%D%/value.h \
+	%D%/watch.c %D%/watch.h \
+	%D%/worker.c
 libstorage_core_la_LIBADD = $(ODBC_LIBS)
 libstorage_la_SOURCES =
 nodist_libstorage_la_SOURCES = gen/sql_catalogue.c

@@ -9,7 +9,8 @@
 #include "storage/db_internal.h"
 
 #define PING_AFTER_US (100 * US_PER_MS) /* idle for longer: proves first that it is alive */
-#define WATCH_US      (200 * US_PER_MS)
+#define CLOSE_WAIT_US (US_PER_S)        /* for threads inside the driver */
+#define WATCH_US      (100 * US_PER_MS)
 
 /* ---- opening ---- */
 
@@ -103,6 +104,8 @@ static bool set_strings(struct db *db, const struct db_config *cfg, struct error
     db->string = strdup((const char *)string.data);
     db->describe = strdup((const char *)describe.data);
     db->schema = strdup(cfg->schema ? cfg->schema : "");
+    if (cfg->server && !strchr(cfg->server, '/') && cfg->port)
+        db->ports = strdup(cfg->port);
     ok = db->string && db->describe && db->schema;
     if (!ok)
         error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
@@ -115,6 +118,19 @@ out:
     return ok;
 }
 
+/* A ping has no answer: a new connection tells whether the server has died, or only that one. */
+static void seek_proof(struct db *db, int64_t now_us) NO_TSA
+{
+    int64_t until_us = INT64_MAX;
+    struct error ignored;
+
+    mutex_unlock(&db->list);
+    mutex_lock(&db->mutex);
+    (void)!attempt_begin(db, now_us, true, &until_us, &ignored);
+    mutex_unlock(&db->mutex);
+    mutex_lock(&db->list);
+}
+
 static void *watchdog_run(void *ctx)
 {
     struct db *db = ctx;
@@ -122,9 +138,20 @@ static void *watchdog_run(void *ctx)
     mutex_lock(&db->list);
     while (!db->is_watch_ended) {
         const int64_t now = clock_mono_us();
+        int64_t proof_us;
+        bool wants_proof = false;
+        mutex_unlock(&db->list);
+        workers_reap(db);
+        mutex_lock(&db->mutex);
+        proof_us = db->proof_us;
+        mutex_unlock(&db->mutex);
+        mutex_lock(&db->list);
         for (struct conn *c = db->all; c; c = c->next)
-            conn_watch(c, now);
-        cond_wait_until(&db->watch_wake, &db->list, now + WATCH_US);
+            wants_proof = watch_step(c, now, proof_us) || wants_proof;
+        if (wants_proof)
+            seek_proof(db, now);
+        if (!db->is_watch_ended)
+            cond_wait_until(&db->watch_wake, &db->list, now + WATCH_US);
     }
     mutex_unlock(&db->list);
     return NULL;
@@ -161,6 +188,8 @@ static void init_locks(struct db *db)
     mutex_init(&db->mutex);
     mutex_init(&db->gate_mutex);
     mutex_init(&db->list);
+    mutex_init(&db->workers.mutex);
+    cond_init(&db->workers.done);
     cond_init(&db->returned);
     cond_init(&db->gate_free);
     cond_init(&db->watch_wake);
@@ -182,6 +211,7 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
     db->checkout_timeout_us = or_default(cfg.checkout_timeout_us, 5 * US_PER_S);
     db->statement_timeout_us = cfg.statement_timeout_us;
     db->logger = cfg.logger;
+    atomic_init(&db->refs, 1);
     if (!odbc_env(&db->env, err))
         goto fail;
     if (!secret_init(&db->secret, &cfg, err))
@@ -201,13 +231,16 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
         .secret = &db->secret,
         .describe = db->describe,
         .schema = db->schema,
+        .peer = {.is_unix = cfg.server && strchr(cfg.server, '/'), .ports = db->ports},
         .login_timeout_us = or_default(cfg.login_timeout_us, 5 * US_PER_S),
         .statement_timeout_us = cfg.statement_timeout_us,
         .idle_in_txn_timeout_us = or_default(cfg.idle_in_txn_timeout_us, 500 * US_PER_MS),
     };
     if (!thread_start(&db->watchdog, "db-watchdog", watchdog_run, db, err) || !prove(db, err))
         goto fail;
+    mutex_lock(&db->mutex);
     db->is_proven = true;
+    mutex_unlock(&db->mutex);
     *out = db;
     return true;
 fail:
@@ -215,7 +248,15 @@ fail:
     return false;
 }
 
-static void unlist(struct db *db, struct conn *c)
+void pool_list(struct db *db, struct conn *c)
+{
+    mutex_lock(&db->list);
+    c->next = db->all;
+    db->all = c;
+    mutex_unlock(&db->list);
+}
+
+void pool_unlist(struct db *db, struct conn *c)
 {
     mutex_lock(&db->list);
     for (struct conn **p = &db->all; *p; p = &(*p)->next) {
@@ -232,26 +273,15 @@ static void drop(struct db *db, struct conn *idle)
 {
     while (idle) {
         struct conn *next = idle->next_idle;
-        unlist(db, idle);
+        pool_unlist(db, idle);
         conn_close(idle);
         idle = next;
     }
 }
 
-void db_close(struct db *db)
+/* Nobody is inside any more. */
+static void db_free(struct db *db)
 {
-    if (!db)
-        return;
-    mutex_lock(&db->list);
-    db->is_watch_ended = true;
-    cond_broadcast(&db->watch_wake);
-    mutex_unlock(&db->list);
-    thread_join(&db->watchdog);
-    mutex_lock(&db->mutex);
-    struct conn *idle = db->idle;
-    db->idle = NULL;
-    mutex_unlock(&db->mutex);
-    drop(db, idle);
     if (db->env)
         SQLFreeHandle(SQL_HANDLE_ENV, db->env);
     if (db->string)
@@ -260,13 +290,45 @@ void db_close(struct db *db)
     free(db->string);
     free(db->describe);
     free(db->schema);
+    free(db->ports);
     cond_destroy(&db->returned);
     cond_destroy(&db->gate_free);
     cond_destroy(&db->watch_wake);
     mutex_destroy(&db->mutex);
     mutex_destroy(&db->gate_mutex);
     mutex_destroy(&db->list);
+    mutex_destroy(&db->workers.mutex);
+    cond_destroy(&db->workers.done);
     free(db);
+}
+
+void db_release(struct db *db)
+{
+    if (atomic_fetch_sub(&db->refs, 1) == 1)
+        db_free(db);
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    mutex_lock(&db->mutex);
+    struct conn *idle = db->idle;
+    db->idle = NULL;
+    db->is_closed = true;
+    mutex_unlock(&db->mutex);
+    drop(db, idle);
+    mutex_lock(&db->list);
+    for (struct conn *c = db->all; c; c = c->next)
+        watch_hurry(c);
+    mutex_unlock(&db->list);
+    workers_leave(db, clock_mono_us() + CLOSE_WAIT_US);
+    mutex_lock(&db->list);
+    db->is_watch_ended = true;
+    cond_broadcast(&db->watch_wake);
+    mutex_unlock(&db->list);
+    thread_join(&db->watchdog);
+    db_release(db);
 }
 
 enum dialect db_dialect(const struct db *db)
@@ -286,9 +348,13 @@ const char *db_describe(const struct db *db)
 
 /* ---- the pool ---- */
 
-void db_poison(struct db *db)
+static void poison(struct db *db, const struct conn *found)
 {
     mutex_lock(&db->mutex);
+    if (found && found->generation != db->generation) { /* that was said before */
+        mutex_unlock(&db->mutex);
+        return;
+    }
     struct conn *idle = db->idle;
     for (struct conn *c = idle; c; c = c->next_idle)
         db->open--;
@@ -298,6 +364,16 @@ void db_poison(struct db *db)
     cond_broadcast(&db->returned);
     mutex_unlock(&db->mutex);
     drop(db, idle);
+}
+
+void db_poison(struct db *db)
+{
+    poison(db, NULL);
+}
+
+void pool_poison(const struct conn *c)
+{
+    poison(c->db, c);
 }
 
 void db_stats(struct db *db, struct db_stats *out)
@@ -315,42 +391,35 @@ void db_note_retry(struct db *db)
     mutex_unlock(&db->mutex);
 }
 
-/* Takes an idle connection, or a place for a new one (*out NULL). */
-static bool take_place(struct db *db, int64_t deadline_us, struct conn **out, uint64_t *generation,
-                       struct error *err)
+/* Waits for an idle connection, and has one made when there is none. */
+static bool take(struct db *db, int64_t deadline_us, struct conn **out, struct error *err) NO_TSA
 {
-    bool is_late = false;
+    const int64_t free_by_us = clock_mono_us() + db->checkout_timeout_us;
+    const uint64_t failures = db->failures;
 
-    mutex_lock(&db->mutex);
-    db->waiting++;
-    while (!db->idle && db->open >= db->pool_max && !is_late)
-        is_late = !cond_wait_until(&db->returned, &db->mutex, deadline_us);
-    db->waiting--;
-    *out = db->idle;
-    if (*out)
-        db->idle = (*out)->next_idle;
-    else if (db->open < db->pool_max)
-        db->open++;
-    else {
-        const uint32_t open = db->open;
-        mutex_unlock(&db->mutex);
-        return error_set(err, ERR_UNAVAILABLE,
-                         "raise storage.pool-size, or look for slow statements",
-                         "none of %u connections became free in time", open);
+    while (!db->idle) {
+        const int64_t now = clock_mono_us();
+        int64_t until_us = deadline_us;
+        if (db->failures != failures) {
+            *err = db->failure;
+            return false;
+        }
+        if (!attempt_begin(db, now, false, &until_us, err))
+            return false;
+        if (db->attempts == 0 && free_by_us < until_us)
+            until_us = free_by_us;
+        if (now >= until_us && db->attempts > 0)
+            return error_set(err, ERR_UNAVAILABLE, "check that the server runs and can be reached",
+                             "%s: the server does not answer", db->describe);
+        if (now >= until_us)
+            return error_set(err, ERR_UNAVAILABLE,
+                             "raise storage.pool-size, or look for slow statements",
+                             "none of %u connections became free in time", db->open);
+        cond_wait_until(&db->returned, &db->mutex, until_us);
     }
-    db->in_use++;
-    *generation = db->generation;
-    mutex_unlock(&db->mutex);
+    *out = db->idle;
+    db->idle = (*out)->next_idle;
     return true;
-}
-
-static void give_place(struct db *db)
-{
-    mutex_lock(&db->mutex);
-    db->open--;
-    db->in_use--;
-    cond_signal(&db->returned);
-    mutex_unlock(&db->mutex);
 }
 
 static bool ping_row(void *ctx, const struct value *cols, size_t n, struct error *err)
@@ -362,14 +431,13 @@ static bool ping_row(void *ctx, const struct value *cols, size_t n, struct error
     return true;
 }
 
-static bool is_alive(struct conn *c)
+static bool is_alive(struct conn *c, int64_t deadline_us)
 {
-    const int64_t now = clock_mono_us();
     const struct statement *s = catalogue_find(c->db->ops->id, "ping");
-    struct call k = {.s = s, .deadline_us = now + US_PER_S};
+    struct call k = {.s = s, .deadline_us = deadline_us, .kind = WATCH_PING};
     struct error ignored;
 
-    if (c->db->ops->has_one_writer || !s || now - c->used_us < PING_AFTER_US)
+    if (c->db->ops->has_one_writer || !s || clock_mono_us() - c->used_us < PING_AFTER_US)
         return true;
     return conn_query(c, &k, ping_row, NULL, NULL, NULL, &ignored);
 }
@@ -378,45 +446,29 @@ static void discard(struct conn *c)
 {
     struct db *db = c->db;
 
-    unlist(db, c);
+    pool_unlist(db, c);
     conn_close(c);
-    give_place(db);
+    mutex_lock(&db->mutex);
+    db->open--;
+    db->in_use--;
+    cond_signal(&db->returned);
+    mutex_unlock(&db->mutex);
 }
 
 bool pool_checkout(struct db *db, int64_t deadline_us, struct conn **out, struct error *err)
 {
-    struct conn *c;
-    uint64_t generation = 0;
-    const int64_t limit = clock_mono_us() + db->checkout_timeout_us;
-
     for (;;) {
-        if (!take_place(db, limit < deadline_us ? limit : deadline_us, &c, &generation, err))
-            return false;
-        if (!c)
-            break;
-        if (is_alive(c)) {
-            *out = c;
-            return true;
-        }
-        discard(c);
+        mutex_lock(&db->mutex);
+        db->waiting++;
+        const bool ok = take(db, deadline_us, out, err);
+        db->waiting--;
+        db->in_use += ok;
+        mutex_unlock(&db->mutex);
+        if (!ok || is_alive(*out, deadline_us))
+            return ok;
+        (*out)->is_broken = true;
+        discard(*out);
     }
-    if (!conn_open(db, &db->target, &c, err)) {
-        give_place(db);
-        if (err->code == ERR_CONFIG &&
-            db->is_proven) /* it was right: a password is being changed */
-            err->code = ERR_UNAVAILABLE;
-        return false;
-    }
-    c->generation = generation;
-    mutex_lock(&db->list);
-    c->next = db->all;
-    db->all = c;
-    mutex_unlock(&db->list);
-    mutex_lock(&db->mutex);
-    db->connects++;
-    mutex_unlock(&db->mutex);
-    *out = c;
-    return true;
 }
 
 void pool_return(struct conn *c)

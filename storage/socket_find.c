@@ -3,8 +3,10 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -17,35 +19,163 @@ static uint16_t port_of(const struct sockaddr_storage *a)
     return 0;
 }
 
-/* Connected, TCP, and from this port: a listener on the port has no peer. */
-static int is_it(int fd, uint16_t local_port)
+static uint64_t sent_by(int fd)
 {
-    struct sockaddr_storage own, peer;
-    socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
 
-    return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && port_of(&own) == local_port &&
-           getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0;
+    memset(&info, 0, sizeof(info)); /* an older kernel fills less of it */
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_sent : 0;
 }
 
-int socket_find(uint16_t local_port)
+static bool look(int fd, uint64_t inode, struct socket_seen *out)
+{
+    struct sockaddr_storage own, peer;
+    socklen_t own_len = sizeof(own), peer_len = sizeof(peer), type_len = sizeof(int);
+    int type = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) != 0 || type != SOCK_STREAM ||
+        getsockname(fd, (struct sockaddr *)&own, &own_len) != 0)
+        return false;
+    *out = (struct socket_seen){.inode = inode, .fd = fd, .is_unix = own.ss_family == AF_UNIX};
+    out->has_peer = getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0;
+    out->local_port = port_of(&own);
+    if (out->has_peer)
+        out->peer_port = port_of(&peer);
+    if (!out->is_unix)
+        out->sent = sent_by(fd);
+    return true;
+}
+
+static struct socket_seen *room(struct sockets *s)
+{
+    if (s->n == s->cap) {
+        const size_t cap = s->cap ? 2 * s->cap : 64;
+        struct socket_seen *all = realloc(s->all, cap * sizeof(*all));
+        if (!all)
+            return NULL;
+        s->all = all;
+        s->cap = cap;
+    }
+    return &s->all[s->n];
+}
+
+/* A descriptor of a socket, with its inode. */
+static bool is_socket(const char *name, int *fd, uint64_t *inode)
+{
+    struct stat st;
+    char *end;
+
+    *fd = (int)strtol(name, &end, 10);
+    if (*end || end == name || fstat(*fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    *inode = st.st_ino;
+    return true;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+    const uint64_t x = ((const struct socket_seen *)a)->inode;
+    const uint64_t y = ((const struct socket_seen *)b)->inode;
+
+    return x < y ? -1 : x > y;
+}
+
+bool sockets_read(struct sockets *out)
 {
     DIR *d = opendir("/proc/self/fd");
     const struct dirent *e;
-    int found = -1, count = 0;
 
+    out->n = 0;
     if (!d)
-        return -1;
+        return false;
     while ((e = readdir(d))) {
-        char *end;
-        struct stat st;
-        const long fd = strtol(e->d_name, &end, 10);
-        if (*end || end == e->d_name || fstat((int)fd, &st) != 0 || !S_ISSOCK(st.st_mode))
+        struct socket_seen *s;
+        uint64_t inode;
+        int fd;
+        if (!is_socket(e->d_name, &fd, &inode))
             continue;
-        if (is_it((int)fd, local_port)) {
-            found = (int)fd;
-            count++;
+        s = room(out);
+        if (!s) {
+            closedir(d);
+            sockets_free(out);
+            return false;
         }
+        out->n += look(fd, inode, s);
     }
     closedir(d);
-    return count == 1 ? found : -1; /* two with one port (other addresses): rather none */
+    if (out->n > 0)
+        qsort(out->all, out->n, sizeof(out->all[0]), by_inode);
+    return true;
+}
+
+void sockets_free(struct sockets *s)
+{
+    free(s->all);
+    *s = (struct sockets){0};
+}
+
+static const struct socket_seen *find(const struct sockets *s, uint64_t inode)
+{
+    const struct socket_seen key = {.inode = inode};
+
+    return s->n > 0 ? bsearch(&key, s->all, s->n, sizeof(key), by_inode) : NULL;
+}
+
+static bool leads_to(const struct socket_seen *s, const struct socket_peer *peer)
+{
+    if (!s->has_peer || (peer->is_unix && !s->is_unix))
+        return false;
+    if (!peer->ports)
+        return true;
+    for (const char *p = peer->ports; p && *p; p = strchr(p, ','), p += p != NULL)
+        if (!s->is_unix && strtol(p, NULL, 10) == s->peer_port)
+            return true;
+    return false;
+}
+
+uint64_t sockets_only_new(const struct sockets *before, const struct sockets *now,
+                          const struct socket_peer *peer)
+{
+    return sockets_pick(before, NULL, now, peer, 0);
+}
+
+uint64_t sockets_pick(const struct sockets *before, const struct sockets *connected,
+                      const struct sockets *now, const struct socket_peer *peer, uint16_t own_port)
+{
+    uint64_t any = 0, sender = 0;
+    size_t nany = 0, nsenders = 0;
+
+    for (size_t i = 0; i < now->n; i++) {
+        const struct socket_seen *s = &now->all[i];
+        const struct socket_seen *then = connected ? find(connected, s->inode) : NULL;
+        if (find(before, s->inode) || !leads_to(s, peer) || (connected && !then))
+            continue;
+        if (own_port > 0 && s->local_port == own_port)
+            return s->inode;
+        any = s->inode;
+        nany++;
+        if (then && s->sent > then->sent) {
+            sender = s->inode;
+            nsenders++;
+        }
+    }
+    return nany == 1 ? any : nsenders == 1 ? sender : 0;
+}
+
+bool socket_cut(uint64_t inode)
+{
+    DIR *d = opendir("/proc/self/fd");
+    const struct dirent *e;
+    bool is_cut = false;
+
+    while (d && !is_cut && (e = readdir(d))) {
+        uint64_t found;
+        int fd;
+        if (is_socket(e->d_name, &fd, &found) && found == inode)
+            is_cut = shutdown(fd, SHUT_RDWR) == 0;
+    }
+    if (d)
+        closedir(d);
+    return is_cut;
 }

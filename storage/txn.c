@@ -307,7 +307,7 @@ static bool txn_try(struct db *db, int64_t deadline_us, txn_fn *fn, void *ctx, b
         if (!ok)
             conn_rollback(t.conn);
         else
-            ok = conn_commit(t.conn, err);
+            ok = conn_commit(t.conn, deadline_us, err);
     }
     gate_leave(db);
     pool_return(t.conn);
@@ -364,7 +364,7 @@ static bool fenced_text(struct conn *c, struct fenced *f, int64_t deadline_us, s
                      .values = f->values,
                      .nrows = f->nrows,
                      .deadline_us = deadline_us,
-                     .is_uncancelled = true};
+                     .kind = WATCH_COMMIT};
     int64_t held[2] = {0, 0};
     bool has_warned = false, ok;
 
@@ -437,7 +437,7 @@ static bool fenced_try(struct db *db, struct fenced *f, int64_t deadline_us, str
             if (!ok)
                 conn_rollback(c);
             else
-                ok = conn_commit(c, err);
+                ok = conn_commit(c, deadline_us, err);
         }
     }
     gate_leave(db);

@@ -103,3 +103,11 @@ void thread_join(struct thread *t)
     must(pthread_join(t->id, NULL));
     t->is_started = false;
 }
+
+void thread_detach(struct thread *t)
+{
+    if (!t->is_started)
+        return;
+    must(pthread_detach(t->id));
+    t->is_started = false;
+}

@@ -47,4 +47,6 @@ struct thread {
 MUST_CHECK bool thread_start(struct thread *t, const char *name, void *(*fn)(void *), void *ctx,
                              struct error *err);
 void thread_join(struct thread *t); /* does nothing for one that never started */
+/* Nobody joins it: it must own all that it uses. Does nothing for one that never started. */
+void thread_detach(struct thread *t);
 #endif
