@@ -110,6 +110,7 @@ struct fo_stmt {
     struct param *params;
     size_t nparams;
     SQLULEN paramset_size;
+    SQLLEN array_rows; /* that the last array changed */
     SQLUSMALLINT *param_status;
     SQLULEN *params_processed;
 };

@@ -178,7 +178,7 @@ static bool check_select(const struct tokens *t, size_t i, struct ora_diag *d)
     static const char *const ends[] = {"FROM", "UNION", "INTERSECT", "MINUS", ";", NULL};
     static const char *const pages[] = {"FETCH", "OFFSET", NULL};
     const size_t end = find_at_depth(t, i, ends);
-    bool has_page = false;
+    bool has_page = token_is(t, i + 1, "DISTINCT");
 
     if (!token_is(t, end, "FROM"))
         return refuse(d, 923, "FROM keyword not found where expected");
@@ -346,7 +346,11 @@ static bool is_lob_column(const struct tokens *t, size_t open, const struct toke
 
 static bool check_keys(const struct tokens *t, size_t open, struct ora_diag *d)
 {
+    static const char *const lobs[] = {"BLOB", "CLOB", NULL};
+
     for (size_t i = open; i < t->n; i++) {
+        if (token_in(t, i, lobs) && (token_is(t, i + 1, "PRIMARY") || token_is(t, i + 1, "UNIQUE")))
+            return refuse(d, 2329, "column of datatype LOB cannot be unique or a primary key");
         const bool is_key =
             (token_is(t, i, "KEY") && token_is(t, i - 1, "PRIMARY")) || token_is(t, i, "UNIQUE");
         if (!is_key || !token_is(t, i + 1, "("))

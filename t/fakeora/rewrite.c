@@ -193,6 +193,8 @@ static size_t fence_end(const struct tokens *t, size_t i)
         const struct token *v = &t->v[i + k];
         if (k == 5 && v->kind == TOKEN_NUMBER && v->len == 1 && *v->at == '0')
             continue;
+        if (k == 10 && (v->len != 5 || strncmp(v->at, "20", 2) != 0)) /* -20000 to -20999 */
+            return i;
         if (!shape[k] ? v->kind != (k == 10 ? TOKEN_NUMBER : TOKEN_STRING)
                       : !token_is(t, i + k, shape[k]))
             return i;

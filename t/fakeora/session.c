@@ -7,7 +7,7 @@
 
 struct session one, two;
 
-static int native_of(SQLSMALLINT type, SQLHANDLE h, char *state)
+int native_of(SQLSMALLINT type, SQLHANDLE h, char *state)
 {
     SQLCHAR text[600] = "";
     SQLINTEGER native = -1;

@@ -18,6 +18,7 @@ struct session {
 };
 extern struct session one, two;
 
+int native_of(SQLSMALLINT type, SQLHANDLE h, char *state);
 void expect(SQLSMALLINT type, SQLHANDLE h, const char *state, int native);
 SQLRETURN try_connect(struct session *s, const char *dbq, const char *user, const char *password);
 void disconnect(struct session *s);
@@ -39,4 +40,5 @@ int leave(void **state);
 void other_dialects_are_refused(void **state);
 void long_lists_are_refused(void **state);
 void oracle_texts_run(void **state);
+void the_grammar_gate_agrees(void **state);
 #endif

@@ -268,6 +268,18 @@ static void array_failed(struct fo_stmt *s)
         *s->params_processed = s->paramset_size;
 }
 
+/* psqlODBC has a result for each row of an array, Oracle's driver one for all. */
+static void array_done(struct fo_stmt *s)
+{
+    SQLLEN n = 0;
+
+    s->array_rows = 0;
+    do {
+        real_driver()->SQLRowCount(s->h.real, &n);
+        s->array_rows += n;
+    } while (SQL_SUCCEEDED(real_driver()->SQLMoreResults(s->h.real)));
+}
+
 /* What a statement leaves open is closed: DML and blocks have no result. */
 static SQLRETURN run(struct fo_stmt *s)
 {
@@ -291,6 +303,8 @@ static SQLRETURN run(struct fo_stmt *s)
     r = answer(&s->h, s->dbc, r);
     if (r == SQL_ERROR && is_array)
         array_failed(s);
+    else if (is_array && s->kind == TEXT_DML)
+        array_done(s);
     if (s->kind == TEXT_DDL && s->dbc->is_manual)
         real->SQLEndTran(SQL_HANDLE_DBC, s->dbc->h.real, SQL_COMMIT);
     if (s->kind == TEXT_BLOCK || s->kind == TEXT_SESSION)
@@ -452,6 +466,10 @@ SQLRETURN SQLRowCount(SQLHSTMT stmt, SQLLEN *n)
 
     if (s->kind == TEXT_BLOCK || s->kind == TEXT_SESSION || s->kind == TEXT_DDL) {
         *n = -1;
+        return SQL_SUCCESS;
+    }
+    if (s->paramset_size > 1) {
+        *n = s->array_rows;
         return SQL_SUCCESS;
     }
     return answer(&s->h, s->dbc, real_driver()->SQLRowCount(s->h.real, n));

@@ -268,6 +268,7 @@ static void one_long_value_and_that_last(void **state)
 static SQLRETURN insert_array(const char ids[ROWS][8], const char names[ROWS][8],
                               SQLUSMALLINT *status, SQLULEN *done)
 {
+    SQLLEN rows = 0;
     static SQLLEN id_len[ROWS], name_len[ROWS];
     SQLRETURN r;
 
@@ -285,6 +286,8 @@ static SQLRETURN insert_array(const char ids[ROWS][8], const char names[ROWS][8]
     r = run(&one, "INSERT INTO ot (id, name) VALUES (?, ?)");
     if (r == SQL_ERROR)
         expect(SQL_HANDLE_STMT, one.stmt, "23000", 1);
+    else if (SQL_SUCCEEDED(SQLRowCount(one.stmt, &rows)))
+        assert_int_equal(rows, ROWS); /* of all sets */
     SQLSetStmtAttr(one.stmt, SQL_ATTR_PARAMSET_SIZE, (SQLPOINTER)1, 0);
     SQLSetStmtAttr(one.stmt, SQL_ATTR_PARAM_STATUS_PTR, NULL, 0);
     SQLSetStmtAttr(one.stmt, SQL_ATTR_PARAMS_PROCESSED_PTR, NULL, 0);
@@ -396,6 +399,13 @@ static void the_fenced_block_commits_or_raises(void **state)
     assert_int_equal(fenced_write(&one, "auto", "9"), SQL_ERROR);
     expect(SQL_HANDLE_STMT, one.stmt, "HY000", 20001);
     assert_string_equal(ask(&two, "SELECT name FROM ot WHERE id = 1"), "auto");
+    /* prepared once, run both ways: the block alone would not commit in the second */
+    assert_int_equal(fenced_write(&one, "both", "1"), SQL_SUCCESS);
+    ok(&two, "UPDATE ot SET name = 'other' WHERE id = 1");
+    manual(&one, true);
+    assert_int_equal(SQLExecute(one.stmt), SQL_SUCCESS);
+    assert_true(SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, one.dbc, SQL_ROLLBACK)));
+    assert_string_equal(ask(&two, "SELECT name FROM ot WHERE id = 1"), "both");
 }
 
 static void the_fenced_block_may_write_more(void **state)
@@ -453,15 +463,18 @@ static void schemas_are_users(void **state)
 static void a_lost_session_stays_lost(void **state)
 {
     (void)state;
+    ok(&two, "INSERT INTO ot (id) VALUES (7)");
     manual(&one, true);
-    ok(&one, "INSERT INTO ot (id) VALUES (1)");
-    fault("before 3113 match=SELECT");
+    ok(&one, "UPDATE ot SET d = 1 WHERE id = 7");
+    fault("before 3113 match=SELECT 1");
     ok(&one, "INSERT INTO ot (id) VALUES (2)"); /* not that one */
     refused(&one, "SELECT 1 FROM dual", "HY000", 3113);
     refused(&one, "SELECT 1 FROM dual", "HY000", 3114);
     assert_int_equal(SQLEndTran(SQL_HANDLE_DBC, one.dbc, SQL_COMMIT), SQL_ERROR);
     expect(SQL_HANDLE_DBC, one.dbc, "HY000", 3114);
-    assert_string_equal(ask(&two, "SELECT COUNT(*) FROM ot"), "0");
+    /* it holds no lock any more, and what it wrote is gone */
+    assert_string_equal(ask(&two, "SELECT d FROM ot WHERE id = 7 FOR UPDATE NOWAIT"), "-");
+    assert_string_equal(ask(&two, "SELECT COUNT(*) FROM ot"), "1");
     disconnect(&one);
     connect_to(&one);
     assert_string_equal(ask(&one, "SELECT 1 FROM dual"), "1");
@@ -553,6 +566,7 @@ int main(void)
         T(other_dialects_are_refused),
         T(long_lists_are_refused),
         T(oracle_texts_run),
+        T(the_grammar_gate_agrees),
         T(a_lost_session_stays_lost),
         T(a_killed_backend_is_3113_then_3114),
         T(the_answer_of_a_commit_is_lost),

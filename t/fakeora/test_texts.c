@@ -1,4 +1,5 @@
 /* test_texts.c: what the imitated driver takes and what it refuses. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,9 +104,89 @@ void oracle_texts_run(void **state)
                                   " 'YYYY-MM-DD HH24:MI:SS.FF6')) FROM DUAL"),
                         "26");
     assert_string_equal(ask(&one, "SELECT id FROM ot MINUS SELECT 1 FROM DUAL"), "");
+    bind_text(&one, 1, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x94\x92", &ind[0]);
+    assert_string_equal(ask(&one, "SELECT LENGTH(s.sample) AS chars FROM"
+                                  " (SELECT CAST(? AS VARCHAR2(8 CHAR)) AS sample FROM dual) s"),
+                        "3");
+    SQLFreeStmt(one.stmt, SQL_RESET_PARAMS);
     ok(&one, "ALTER TABLE ot ADD (note VARCHAR2(10 CHAR))");
     manual(&one, true);
     ok(&one, "LOCK TABLE ot IN EXCLUSIVE MODE");
     assert_true(SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, one.dbc, SQL_COMMIT)));
     refused(&one, "ALTER TABLE ot ADD note VARCHAR2(10 CHAR)", "42S21", 1430);
+}
+
+/* "{3x?}" stands for "?, ?, ?". */
+static void expand(const char *in, char *out, size_t size)
+{
+    size_t n = 0;
+
+    while (*in && n < size - 8) {
+        int times = 0, used = 0;
+        if (sscanf(in, "{%dx?}%n", &times, &used) == 1 && used > 0) {
+            for (int i = 0; i < times && n < size - 8; i++)
+                n += (size_t)snprintf(out + n, size - n, "%s?", i ? ", " : "");
+            in += used;
+        } else {
+            out[n++] = *in++;
+        }
+    }
+    out[n] = '\0';
+}
+
+/* What t/oracle-grammar lets pass passes here; what these rules of it refuse is refused. */
+void the_grammar_gate_agrees(void **state)
+{
+    static const char *const rules[] = {"on-conflict",
+                                        "foreign-type",
+                                        "foreign-word",
+                                        "foreign-call",
+                                        "if-exists",
+                                        "colon-cast",
+                                        "returning",
+                                        "on-update",
+                                        "lob-key",
+                                        "too-long",
+                                        "varchar2-length",
+                                        "row-inequality",
+                                        "merge-on",
+                                        "in-list",
+                                        "locked-page",
+                                        "semicolon",
+                                        "empty-string",
+                                        "name-length",
+                                        "quoted",
+                                        "bare-transaction",
+                                        "block",
+                                        "plsql",
+                                        NULL};
+    char path[512], line[1024], sql[8192], rule[40], got[8];
+    size_t passed = 0, stopped = 0, faults = 0;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/t/oracle-grammar/samples.txt", getenv("srcdir"));
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        const char *bar = strstr(line, " | ");
+        if (line[0] == '#' || !bar || sscanf(line, "%39[a-z0-9-]", rule) != 1)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        expand(bar + 3, sql, sizeof(sql));
+        const SQLRETURN r = SQLPrepare(one.stmt, (SQLCHAR *)sql, SQL_NTS);
+        if (strcmp(rule, "ok") == 0 || strcmp(rule, "schema") == 0) {
+            passed++;
+            if (r != SQL_SUCCESS && ++faults)
+                print_error("ORA-%05d: %s\n", native_of(SQL_HANDLE_STMT, one.stmt, got), sql);
+        }
+        for (size_t i = 0; rules[i]; i++) {
+            if (strcmp(rule, rules[i]) != 0 || strncmp(sql, "CREATE INDEX", 12) == 0)
+                continue; /* an index: which columns are LOBs is not known here */
+            stopped++;
+            if (r != SQL_ERROR && ++faults)
+                print_error("%s is taken: %s\n", rule, sql);
+        }
+    }
+    fclose(f);
+    assert_true(passed > 50 && stopped > 40 && faults == 0);
 }
