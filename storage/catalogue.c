@@ -18,6 +18,18 @@ const struct migration *catalogue_migrations(enum dialect d, size_t *n)
     return catalogue_tables[d].migrations;
 }
 
+const char *const *catalogue_setup(enum dialect d, size_t *n)
+{
+    *n = catalogue_tables[d].nsetup;
+    return catalogue_tables[d].setup;
+}
+
+const char *const *catalogue_grants(enum dialect d, size_t *n)
+{
+    *n = catalogue_tables[d].ngrants;
+    return catalogue_tables[d].grants;
+}
+
 static int by_name(const void *key, const void *element)
 {
     return strcmp(key, ((const struct statement *)element)->name);

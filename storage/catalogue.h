@@ -46,6 +46,9 @@ struct migration {
 const struct statement *catalogue_statements(enum dialect d, size_t *n);
 const struct migration *catalogue_migrations(enum dialect d, size_t *n);
 const struct statement *catalogue_find(enum dialect d, const char *name); /* NULL: none */
+/* Texts with {marks}, see schema_sql.h: before the migrations, and for the account of the nodes. */
+const char *const *catalogue_setup(enum dialect d, size_t *n);
+const char *const *catalogue_grants(enum dialect d, size_t *n);
 const char *dialect_name(enum dialect d); /* "postgresql", "sqlite", "oracle" */
 MUST_CHECK bool dialect_parse(const char *name, enum dialect *out, struct error *err);
 /* The text of step i for nrows rows of its row group (1 elsewhere), as it is prepared. */

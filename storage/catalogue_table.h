@@ -8,6 +8,10 @@ struct catalogue_table {
     size_t nstatements;
     const struct migration *migrations; /* sorted by version */
     size_t nmigrations;
+    const char *const *setup; /* texts of schema_sql.h, with {marks} */
+    size_t nsetup;
+    const char *const *grants;
+    size_t ngrants;
 };
 
 extern const struct catalogue_table catalogue_tables[DIALECT_N];

@@ -538,6 +538,7 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
 
 bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct error *err)
 {
+    struct diag d;
     SQLHSTMT h;
     SQLRETURN r;
 
@@ -546,7 +547,11 @@ bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct erro
     watch_start(c, WATCH_CALL, deadline_us);
     watch_handle(c, h);
     r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
-    const bool ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
+    bool ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
+    if (!ok && c->db->ops->is_done) { /* an earlier run came this far */
+        diag_read(SQL_HANDLE_STMT, h, &d);
+        ok = c->db->ops->is_done(&d);
+    }
     if (!ok)
         diag_error(c, SQL_HANDLE_STMT, h, "migration", err);
     (void)!done(c, ok);

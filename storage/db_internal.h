@@ -92,6 +92,10 @@ MUST_CHECK bool statement_for(const struct db *db, const char *name, const struc
                               struct error *err);
 /* Sleeps before try number `attempt` (0, 1, ...); false when the deadline comes first. */
 bool retry_wait(int attempt, int64_t deadline_us);
+/* One try of db_txn: begun until start_us, its statements ended until deadline_us. *is_final: fn
+ * failed for a reason of its own, which another run would not mend. */
+MUST_CHECK bool txn_try(struct db *db, int64_t start_us, int64_t deadline_us, txn_fn *fn, void *ctx,
+                        bool *is_final, struct error *err);
 /* A migration's text inside a transaction. */
 MUST_CHECK bool txn_text(struct txn *t, const char *sql, struct error *err);
 #endif

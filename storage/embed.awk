@@ -253,6 +253,36 @@ function emit_statement(n, d, serial,    key, id, np, nr, nc, steps, texts, coun
         count ", " (sql_texts[key] == "first" ? "true" : "false") "},\n"
 }
 
+# Texts without a version: of `lockstep db sql`, with {marks}.
+function emit_texts(kind, d, path,    line, text, texts, count, i, id)
+{
+    where = path
+    while ((status = (getline line < path)) > 0)
+        text = text "\n" line
+    if (status < 0)
+        die("cannot be read")
+    close(path)
+    count = split_steps(text, texts)
+    id = kind "_" d
+    printf "static const char *const %s[] = {\n", id
+    for (i = 1; i <= count; i++)
+        print "    " c_string(texts[i]) ","
+    print "};"
+    texts_of[kind, d] = id ", " count
+}
+
+# Programs of before must still run: what they know stays as it is, and what is new may stay empty.
+function check_expand(text)
+{
+    if (text ~ /^CREATE TABLE / || text ~ /^CREATE INDEX /)
+        return
+    if (text ~ /^ALTER TABLE [a-z0-9_]+ ADD (COLUMN (IF NOT EXISTS )?)?[a-z][a-z0-9_]* / && \
+        (text !~ /NOT NULL/ || text ~ / DEFAULT /) && text !~ /,|UNIQUE|PRIMARY|REFERENCES|CHECK/)
+        return
+    die("an expand migration has only CREATE TABLE, CREATE INDEX and ALTER TABLE t ADD column that may be NULL" \
+        " or has a DEFAULT: " text)
+}
+
 function emit_migration(d, version, n, sum, path,    line, text, texts, count, i, id)
 {
     where = path
@@ -266,6 +296,8 @@ function emit_migration(d, version, n, sum, path,    line, text, texts, count, i
     printf "static const char *const %s[] = {\n", id
     for (i = 1; i <= count; i++) {
         gsub(/[ \t]+/, " ", texts[i])
+        if (n !~ /^contract-/ && version < 9000) # 9000 and above are the tests' own
+            check_expand(texts[i])
         print "    " c_string(texts[i]) ","
     }
     print "};"
@@ -290,6 +322,7 @@ BEGIN {
 }
 
 $1 == "statements" { read_statements($6) }
+$1 == "setup" || $1 == "grants" { emit_texts($1, $2, $6) }
 $1 == "migration" { emit_migration($2, $3, $4, $5, $6) }
 
 END {
@@ -317,7 +350,9 @@ END {
         if (migration_n[d])
             print "static const struct migration migrations_" d "[] = {\n" migrations[d] "};"
         tables = tables "    {" (count ? "statements_" d : "NULL") ", " count ", " \
-            (migration_n[d] ? "migrations_" d : "NULL") ", " migration_n[d] + 0 "},\n"
+            (migration_n[d] ? "migrations_" d : "NULL") ", " migration_n[d] + 0 ", " \
+            (("setup", d) in texts_of ? texts_of["setup", d] : "NULL, 0") ", " \
+            (("grants", d) in texts_of ? texts_of["grants", d] : "NULL, 0") "},\n"
     }
     print "const struct catalogue_table catalogue_tables[DIALECT_N] = {\n" tables "};"
 }

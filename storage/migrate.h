@@ -1,7 +1,10 @@
 /* migrate.h: the schema. Numbered files per dialect (sql/DIALECT/NNNN-name.sql) are built into the
  * program; ls_schema_version remembers what was applied, with a checksum of its text.
- * All migrations are applied to every node's schema. One runner at a time; each migration is one
- * transaction where the engine allows that, else it can be repeated step by step. */
+ * All migrations are applied to every node's schema. One runner at a time: each migration is one
+ * transaction under a lock where the engine allows that; where DDL commits, the texts run one by
+ * one under a lease (claim.h) and each can be repeated. A newer schema is refused, but for a
+ * migration whose name says that this program may run on it (sql/statements/README: expand and
+ * contract). */
 #ifndef STORAGE_MIGRATE_H
 #define STORAGE_MIGRATE_H
 #include "storage/db.h"
@@ -10,6 +13,7 @@ enum migration_state {
     MIGRATION_PENDING, /* here, not applied */
     MIGRATION_APPLIED,
     MIGRATION_CHANGED, /* applied with another text */
+    MIGRATION_NEWER,   /* applied, newer than this program, and made so that it may run */
     MIGRATION_UNKNOWN, /* applied, and newer than this program */
 };
 
@@ -27,7 +31,11 @@ struct migration_info {
  * newer, or an applied text was changed), or as db_txn. */
 MUST_CHECK bool db_migrate(struct db *db, int *applied, struct error *err);
 
-/* True when the schema is exactly what this program needs. Fails: ERR_SCHEMA with the version found
+/* Gives the account `user`, under which nodes run, what it needs in the schema of db, whose account
+ * owns the tables. Does nothing where there are no accounts, or when it is the same. */
+MUST_CHECK bool db_grant(struct db *db, const char *user, struct error *err);
+
+/* True when the schema is what this program needs. Fails: ERR_SCHEMA with the version found
  * and the advice to run `lockstep db migrate`. */
 MUST_CHECK bool db_schema_check(struct db *db, struct error *err);
 

@@ -1,6 +1,7 @@
 # SQL_STATEMENTS and SQL_MIGRATIONS: each owner of tables appends in its own module.mk.
 SQL_STATEMENTS = sql/statements/base.sql
-SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql sql/oracle/0001-base.sql
+SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql sql/oracle/0001-base.sql \
+	sql/postgres/setup.sql sql/postgres/grants.sql sql/oracle/setup.sql sql/oracle/grants.sql
 nobase_dist_pkgdata_DATA = $(SQL_STATEMENTS) $(SQL_MIGRATIONS)
 EXTRA_DIST += sql/statements/README %D%/embed.awk %D%/embed.sh
 
@@ -13,6 +14,7 @@ noinst_LTLIBRARIES += libstorage-core.la libstorage.la
 libstorage_core_la_SOURCES = \
 	%D%/attempt.c \
 	%D%/catalogue.c %D%/catalogue.h %D%/catalogue_table.h \
+	%D%/claim.c %D%/claim.h \
 	%D%/conn.c %D%/conn.h \
 	%D%/cursor.c \
 	%D%/db.h %D%/db_internal.h \
@@ -20,6 +22,7 @@ libstorage_core_la_SOURCES = \
 	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/pool.c \
+	%D%/schema_sql.c %D%/schema_sql.h \
 	%D%/secret.c %D%/secret.h \
 	%D%/socket_find.c %D%/socket_find.h \
 	%D%/txn.c \

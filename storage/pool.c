@@ -221,6 +221,7 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
                   : !error_set(err, ERR_CONFIG, "set storage.type", "storage has no type"))
         goto fail;
     db->ops = dialect_ops_of(d);
+    db->secret.is_bare = d == DIALECT_ORACLE;
     if (!set_strings(db, &cfg, err))
         goto fail;
     db->target = (struct conn_target){

@@ -101,7 +101,10 @@ bool secret_append(const struct secret *s, size_t more, struct buffer *out, stru
         ok = error_set(err, ERR_CONFIG, NULL, "storage.password: longer than 4095 bytes");
     if (ok && !buffer_reserve(out, 2 * strlen(text) + 16 + more))
         ok = error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
-    if (ok)
+    const size_t n = strlen(text);
+    if (ok && n > 0 && s->is_bare && !strpbrk(text, ";{}") && text[0] != ' ' && text[n - 1] != ' ')
+        buffer_printf(out, ";PWD=%s", text);
+    else if (ok)
         keyword_append(out, "PWD", text);
     explicit_bzero(text, sizeof(text));
     return ok;

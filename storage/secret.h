@@ -7,6 +7,7 @@
 struct secret {
     char *password, *file; /* NULL: none; the file is read each time, so that it may change */
     char *options;         /* the driver's further keywords: they may hold others */
+    bool is_bare;          /* Oracle's driver: braces only where a value would end early */
 };
 
 /* Copies what cfg says. Release with secret_free also after a failure. Fails: ERR_MEMORY. */

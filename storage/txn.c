@@ -283,20 +283,19 @@ bool txn_insert_many(struct txn *t, const char *stmt, const struct value *params
     return true;
 }
 
-/* *is_final: the callback failed for a reason of its own, which another run would not mend. */
-static bool txn_try(struct db *db, int64_t deadline_us, txn_fn *fn, void *ctx, bool *is_final,
-                    struct error *err)
+bool txn_try(struct db *db, int64_t start_us, int64_t deadline_us, txn_fn *fn, void *ctx,
+             bool *is_final, struct error *err)
 {
     struct txn t = {.deadline_us = deadline_us};
     bool ok;
 
-    if (!pool_checkout(db, deadline_us, &t.conn, err))
+    if (!pool_checkout(db, start_us, &t.conn, err))
         return false;
-    if (!gate_enter(db, deadline_us, err)) {
+    if (!gate_enter(db, start_us, err)) {
         pool_return(t.conn);
         return false;
     }
-    ok = conn_begin(t.conn, deadline_us, err);
+    ok = conn_begin(t.conn, start_us, err);
     if (ok) {
         ok = fn(&t, ctx, err);
         *is_final = !ok && !t.has_failed && err->code != ERR_RETRY;
@@ -323,7 +322,7 @@ bool db_txn(struct db *db, int64_t timeout_us, txn_fn *fn, void *ctx, struct err
     for (int attempt = 0;; attempt++) {
         bool is_final = false;
         err->code = ERR_NONE;
-        if (txn_try(db, deadline_us, fn, ctx, &is_final, err))
+        if (txn_try(db, deadline_us, deadline_us, fn, ctx, &is_final, err))
             return true;
         if (is_final || !is_transient(err->code) || !retry_wait(attempt, deadline_us))
             return false;

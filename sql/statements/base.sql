@@ -108,6 +108,12 @@ CREATE TABLE ls_schema_version (version NUMBER(19) NOT NULL, name VARCHAR2(64 CH
     checksum VARCHAR2(64 CHAR) NOT NULL, applied_at NUMBER(19) NOT NULL,
     CONSTRAINT ls_schema_version_pk PRIMARY KEY (version))
 
+-- migration_setup: a migration may take as long as it needs
+-- dialect: postgresql
+-- columns: ms text
+-- rows: 1   locks: none   plan: none   called: once per migration
+SELECT set_config('statement_timeout', '3600000', true) AS ms
+
 -- schema_version_lock: keeps other starters out until the transaction ends
 -- dialect: postgresql
 -- rows: none   locks: that table   plan: none   called: once per migration

@@ -4,18 +4,51 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config.h"
+
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "storage/catalogue.h"
 #include "storage/migrate.h"
+#include "storage/schema_sql.h"
 
 /* ---- the databases of a configuration ---- */
 
-/* Works on one open database and appends to rows what it has to say. False: err. */
-typedef bool db_fn(struct db *db, const char *node, json_t *rows, struct error *err);
+/* Works on one open database and appends to rows what it has to say. user: the node's account, when
+ * another one owns the tables and is connected; else NULL. False: err. */
+typedef bool db_fn(struct db *db, const char *node, const char *user, json_t *rows,
+                   struct error *err);
+struct work {
+    db_fn *fn;
+    json_t *rows;
+    bool is_owner; /* connects as the account that owns the tables */
+};
+
+/* The account that owns the tables; NULL: that of the node. */
+static const char *owner_of(struct cli *cli, const struct config_storage *s)
+{
+    const char *user = cli_value(cli, "user") != NULL ? cli_value(cli, "user") : s->migration_user;
+
+    return s->type == CONFIG_SQLITE || user == NULL ||
+                   (s->user != NULL && strcmp(user, s->user) == 0)
+               ? NULL
+               : user;
+}
+
+static void set_owner(struct cli *cli, const struct config_storage *s, struct db_config *cfg)
+{
+    const bool is_said = cli_value(cli, "user") != NULL;
+    const char *user = owner_of(cli, s);
+
+    if (user == NULL)
+        return;
+    cfg->user = user;
+    cfg->password = is_said ? NULL : s->migration_password;
+    cfg->password_file = is_said ? cli_value(cli, "password-file") : s->migration_password_file;
+}
 
 static bool with_storage(struct cli *cli, const char *node, const struct config_storage *s,
-                         db_fn *fn, json_t *rows, struct error *err)
+                         const struct work *w, struct error *err)
 {
     static const char *const types[] = {"sqlite", "postgresql", "oracle"};
     static const char *const tls[] = {"disable", "require", "verify-ca", "verify-full"};
@@ -23,53 +56,57 @@ static bool with_storage(struct cli *cli, const char *node, const struct config_
     struct db *db = NULL;
 
     snprintf(port, sizeof(port), "%" PRId64, s->port);
-    const struct db_config cfg = {.type = types[s->type],
-                                  .dsn = s->dsn,
-                                  .driver = s->driver,
-                                  .server = s->server,
-                                  .port = s->port > 0 ? port : NULL,
-                                  .database = s->database,
-                                  .user = s->user,
-                                  .password = s->password,
-                                  .password_file = s->password_file,
-                                  .tls = s->tls >= 0 ? tls[s->tls] : NULL,
-                                  .tls_root_file = s->tls_root_file,
-                                  .tls_cert_file = s->tls_cert_file,
-                                  .tls_key_file = s->tls_key_file,
-                                  .schema = s->schema,
-                                  .file = s->file,
-                                  .options = s->options,
-                                  .pool_max = 1,
-                                  .login_timeout_us = s->connection_timeout_us,
-                                  .statement_timeout_us = s->statement_timeout_us,
-                                  .logger = cli_logger(cli)};
+    struct db_config cfg = {.type = types[s->type],
+                            .dsn = s->dsn,
+                            .driver = s->driver,
+                            .server = s->server,
+                            .port = s->port > 0 ? port : NULL,
+                            .database = s->database,
+                            .user = s->user,
+                            .password = s->password,
+                            .password_file = s->password_file,
+                            .tls = s->tls >= 0 ? tls[s->tls] : NULL,
+                            .tls_root_file = s->tls_root_file,
+                            .tls_cert_file = s->tls_cert_file,
+                            .tls_key_file = s->tls_key_file,
+                            .schema = s->schema,
+                            .file = s->file,
+                            .options = s->options,
+                            .pool_max = 2, /* migrations renew their claim beside their work */
+                            .login_timeout_us = s->connection_timeout_us,
+                            .statement_timeout_us = s->statement_timeout_us,
+                            .logger = cli_logger(cli)};
+    if (w->is_owner)
+        set_owner(cli, s, &cfg);
     (void)umask(077); /* databases hold private keys */
-    const bool ok = db_open(&cfg, &db, err) && fn(db, node, rows, err);
+    const bool ok =
+        db_open(&cfg, &db, err) &&
+        w->fn(db, node, w->is_owner && owner_of(cli, s) != NULL ? s->user : NULL, w->rows, err);
     db_close(db);
     return ok || error_add(err, "%s", node);
 }
 
 /* A synchronizer with its mediator embedded has two. */
-static bool with_node(struct cli *cli, const struct config_node *n, db_fn *fn, json_t *rows,
+static bool with_node(struct cli *cli, const struct config_node *n, const struct work *w,
                       struct error *err)
 {
     struct config_storage mediator;
     char name[CONFIG_NAME_MAX + 16];
 
-    if (!with_storage(cli, n->name, &n->storage, fn, rows, err))
+    if (!with_storage(cli, n->name, &n->storage, w, err))
         return false;
     if (n->kind != CONFIG_Y || n->mediator != CONFIG_MEDIATOR_EMBEDDED)
         return true;
     if (!config_storage_of_mediator(&n->storage, &mediator, err))
         return false;
     snprintf(name, sizeof(name), "%s/mediator", n->name);
-    const bool ok = with_storage(cli, name, &mediator, fn, rows, err);
+    const bool ok = with_storage(cli, name, &mediator, w, err);
     config_storage_free(&mediator);
     return ok;
 }
 
 /* Every node of the file, or the one that -n names. False: reported, *code says how to end. */
-static bool each_node(struct cli *cli, db_fn *fn, json_t *rows, int *code)
+static bool each_node(struct cli *cli, const struct work *w, int *code)
 {
     const struct config_node *one;
     const struct config *c;
@@ -78,7 +115,7 @@ static bool each_node(struct cli *cli, db_fn *fn, json_t *rows, int *code)
     if (cli_value(cli, "node") != NULL) {
         if (!cli_node(cli, &one, code))
             return false;
-        if (with_node(cli, one, fn, rows, &err))
+        if (with_node(cli, one, w, &err))
             return true;
         *code = cli_fail(cli, &err);
         return false;
@@ -88,7 +125,7 @@ static bool each_node(struct cli *cli, db_fn *fn, json_t *rows, int *code)
         return false;
     }
     for (size_t i = 0; i < c->n_nodes; i++) {
-        if (!with_node(cli, &c->node[i], fn, rows, &err)) {
+        if (!with_node(cli, &c->node[i], w, &err)) {
             *code = cli_fail(cli, &err);
             return false;
         }
@@ -98,13 +135,15 @@ static bool each_node(struct cli *cli, db_fn *fn, json_t *rows, int *code)
 
 /* ---- migrate ---- */
 
-static bool migrate_one(struct db *db, const char *node, json_t *rows, struct error *err)
+static bool migrate_one(struct db *db, const char *node, const char *user, json_t *rows,
+                        struct error *err)
 {
     struct migration_info *m = NULL;
     size_t n = 0;
     int applied = 0;
 
-    if (!db_migrate(db, &applied, err) || !db_migrations(db, &m, &n, err))
+    if (!db_migrate(db, &applied, err) || (user != NULL && !db_grant(db, user, err)) ||
+        !db_migrations(db, &m, &n, err))
         return false;
     json_t *row =
         json_pack("{s:s, s:s, s:i, s:I}", "node", node, "database", db_describe(db), "applied",
@@ -118,7 +157,7 @@ static int migrate(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (each_node(cli, migrate_one, rows, &code))
+    if (each_node(cli, &(struct work){migrate_one, rows, true}, &code))
         return cli_print(cli, rows);
     json_decref(rows);
     return code;
@@ -126,13 +165,15 @@ static int migrate(struct cli *cli)
 
 /* ---- status ---- */
 
-static bool status_one(struct db *db, const char *node, json_t *rows, struct error *err)
+static bool status_one(struct db *db, const char *node, const char *user, json_t *rows,
+                       struct error *err)
 {
-    static const char *const states[] = {"pending", "applied", "changed", "unknown"};
+    static const char *const states[] = {"pending", "applied", "changed", "newer", "unknown"};
     struct migration_info *m = NULL;
     size_t n = 0;
     bool ok = true;
 
+    (void)user;
     if (!db_migrations(db, &m, &n, err))
         return false;
     for (size_t i = 0; ok && i < n; i++) {
@@ -157,7 +198,7 @@ static int status_code(const json_t *rows)
     json_array_foreach(rows, i, row)
     {
         const char *state = json_string_value(json_object_get(row, "state"));
-        if (state != NULL && strcmp(state, "applied") != 0)
+        if (state != NULL && strcmp(state, "applied") != 0 && strcmp(state, "newer") != 0)
             return CLI_FAILED;
     }
     return CLI_OK;
@@ -168,7 +209,7 @@ static int status(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (!each_node(cli, status_one, rows, &code)) {
+    if (!each_node(cli, &(struct work){status_one, rows, false}, &code)) {
         json_decref(rows);
         return code;
     }
@@ -191,11 +232,13 @@ static void problem(void *ctx, const char *text)
     json_array_append_new(v->rows, json_pack("{s:s, s:s}", "node", v->node, "problem", text));
 }
 
-static bool verify_one(struct db *db, const char *node, json_t *rows, struct error *err)
+static bool verify_one(struct db *db, const char *node, const char *user, json_t *rows,
+                       struct error *err)
 {
     struct verifying v = {rows, node};
     size_t problems;
 
+    (void)user;
     return db_verify(db, problem, &v, &problems, err);
 }
 
@@ -204,7 +247,7 @@ static int verify(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (!each_node(cli, verify_one, rows, &code)) {
+    if (!each_node(cli, &(struct work){verify_one, rows, false}, &code)) {
         json_decref(rows);
         return code;
     }
@@ -309,8 +352,88 @@ static int statements(struct cli *cli)
     return cli_format(cli) == CLI_TABLE ? print_sql(cli, rows) : cli_print(cli, rows);
 }
 
+/* ---- sql ---- */
+
+static bool script_text(void *ctx, const char *text, struct error *err)
+{
+    FILE *to = ctx;
+
+    fprintf(to, strncmp(text, "--", 2) == 0 ? "\n%s\n" : "%s;\n", text);
+    return ferror(to) == 0 || error_set(err, ERR_IO, NULL, "the script cannot be written");
+}
+
+static void script_head(FILE *to, enum dialect d)
+{
+    static const char *const how[DIALECT_N] = {
+        [DIALECT_POSTGRES] = "psql -X -v ON_ERROR_STOP=1 -d DATABASE -f THIS-FILE",
+        [DIALECT_SQLITE] = "sqlite3 -bail FILE < THIS-FILE",
+        [DIALECT_ORACLE] = "sqlplus ACCOUNT @THIS-FILE",
+    };
+
+    fprintf(to,
+            "-- The schema of one node of Lockstep %s on %s, as `lockstep db migrate` makes it.\n",
+            PACKAGE_VERSION, dialect_name(d));
+    fprintf(to, "-- Run it by: %s\n", how[d]);
+    fprintf(to, "-- Afterwards `lockstep db verify` finds nothing to do.\n");
+    if (d == DIALECT_ORACLE)
+        fprintf(to, "-- DDL commits here. After a failure run it again, and let ORA-00955 and "
+                    "ORA-00001 pass.\n");
+    else
+        fprintf(to, "-- All or nothing: after a failure nothing of it stays.\n");
+}
+
+static int sql(struct cli *cli)
+{
+    struct schema_sql_options with = {.schema = cli_value(cli, "schema"),
+                                      .owner = cli_value(cli, "owner"),
+                                      .user = cli_value(cli, "runtime-user")};
+    const char *name = cli_value(cli, "dialect");
+    FILE *to = cli_out(cli);
+    struct error err;
+    enum dialect d;
+
+    if (name == NULL)
+        return cli_usage(cli, "which engine? write --dialect postgresql, sqlite or oracle");
+    if (!dialect_parse(name, &d, &err))
+        return cli_usage(cli, "%s; %s", err.cause, err.advice);
+    if (!cli_int(cli, "after", 0, 9999, &with.after))
+        return CLI_USAGE;
+    if (cli_format(cli) != CLI_TABLE)
+        return cli_usage(cli, "a script has one form only; leave -o away");
+    char *text = NULL; /* nothing is printed when a name is wrong */
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    const bool ok = memory != NULL && schema_sql(d, &with, script_text, memory, &err);
+    if (memory == NULL)
+        error_set(&err, ERR_MEMORY, NULL, "no memory for a script");
+    else
+        fclose(memory);
+    if (ok) {
+        script_head(to, d);
+        fputs(text, to);
+    }
+    free(text);
+    if (!ok)
+        return err.code == ERR_CONFIG ? cli_usage(cli, "%s; %s", err.cause, err.advice)
+                                      : cli_fail(cli, &err);
+    return fflush(to) == 0 && ferror(to) == 0 ? CLI_OK : CLI_FAILED;
+}
+
 static const struct cli_option db_options[] = {
     CLI_CONFIG_OPTION, {"node", 'n', "NAME", "only this node of the file; else all of them"}, {0}};
+static const struct cli_option migrate_options[] = {
+    CLI_CONFIG_OPTION,
+    {"node", 'n', "NAME", "only this node of the file; else all of them"},
+    {"user", 'u', "NAME", "account that owns the tables; default: storage.migration-user"},
+    {"password-file", 0, "FILE", "its password"},
+    {0}};
+static const struct cli_option sql_options[] = {
+    {"dialect", 'd', "DIALECT", "postgresql, sqlite or oracle"},
+    {"schema", 's', "NAME", "where the tables lie; made when it is missing (postgresql)"},
+    {"owner", 0, "NAME", "role that owns schema and tables (postgresql)"},
+    {"runtime-user", 'u', "NAME", "account of the node: gets its grants"},
+    {"after", 0, "VERSION", "only what comes after this version; default 0, all"},
+    {0}};
 static const struct cli_option statements_options[] = {
     {"dialect", 'd', "DIALECT", "postgresql, sqlite or oracle; else all of them"}, {0}};
 
@@ -318,7 +441,11 @@ static const struct cli_command commands[] = {
     {"migrate", "", 0, 0, "bring the schema up to this release",
      "Makes the schema when it is missing. Does nothing when it is up to date. May be run again "
      "after any failure, and by several at once.",
-     db_options, migrate},
+     migrate_options, migrate},
+    {"sql", "", 0, 0, "print the schema as a script for a DBA",
+     "With it nobody but the DBA needs the right to make tables: set migrate-on-start: false. The "
+     "script notes what it makes, as `db migrate` does.",
+     sql_options, sql},
     {"status", "", 0, 0, "say which migrations were applied",
      "Ends with 1 when some are pending, unknown to this release, or were changed.", db_options,
      status},

@@ -64,10 +64,20 @@ static void check_dsn(struct check *k, const struct config_node *n)
 
 static void check_storage_sqlite(struct check *k, const struct config_node *n)
 {
-    static const char *const others[] = {
-        "storage.server",        "storage.port",          "storage.database",      "storage.schema",
-        "storage.user",          "storage.password",      "storage.password-file", "storage.tls",
-        "storage.tls-root-file", "storage.tls-cert-file", "storage.tls-key-file"};
+    static const char *const others[] = {"storage.server",
+                                         "storage.port",
+                                         "storage.database",
+                                         "storage.schema",
+                                         "storage.user",
+                                         "storage.password",
+                                         "storage.password-file",
+                                         "storage.migration-user",
+                                         "storage.migration-password",
+                                         "storage.migration-password-file",
+                                         "storage.tls",
+                                         "storage.tls-root-file",
+                                         "storage.tls-cert-file",
+                                         "storage.tls-key-file"};
 
     if (n->storage.dsn == NULL && n->storage.file == NULL)
         complain(k, n, "storage.file", "missing; sqlite needs the path of its database file");
@@ -109,6 +119,12 @@ static void check_password(struct check *k, const struct config_node *n)
 {
     if (is_set(n, "storage.password") && is_set(n, "storage.password-file"))
         complain(k, n, "storage.password-file", "contradicts storage.password; remove one");
+    if (is_set(n, "storage.migration-password") && is_set(n, "storage.migration-password-file"))
+        complain(k, n, "storage.migration-password-file",
+                 "contradicts storage.migration-password; remove one");
+    if (n->storage.migration_user == NULL &&
+        (is_set(n, "storage.migration-password") || is_set(n, "storage.migration-password-file")))
+        complain(k, n, "storage.migration-user", "missing; write whose password that is");
 }
 
 static void check_storage_tls(struct check *k, const struct config_node *n)

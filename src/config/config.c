@@ -318,7 +318,11 @@ static bool says(const struct yaml_node *own, const char *key)
 {
     return yaml_find(own, key) != NULL ||
            (strcmp(key, "password") == 0 && yaml_find(own, "password-file") != NULL) ||
-           (strcmp(key, "password-file") == 0 && yaml_find(own, "password") != NULL);
+           (strcmp(key, "password-file") == 0 && yaml_find(own, "password") != NULL) ||
+           (strcmp(key, "migration-password") == 0 &&
+            yaml_find(own, "migration-password-file") != NULL) ||
+           (strcmp(key, "migration-password-file") == 0 &&
+            yaml_find(own, "migration-password") != NULL);
 }
 
 /* Storage at the top serves nodes whose own does not say another type. */

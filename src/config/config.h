@@ -57,7 +57,8 @@ struct config_storage {
     int64_t port;                                                  /* 0: the engine's */
     char *password, *options;                                      /* secret */
     char *password_file; /* read at each connection; also when password is one whole ${file:PATH} */
-    int tls;             /* enum config_storage_tls */
+    char *migration_user, *migration_password, *migration_password_file; /* who owns the tables */
+    int tls; /* enum config_storage_tls */
     char *tls_root_file, *tls_cert_file, *tls_key_file;
     int64_t max_connections, connection_timeout_us, statement_timeout_us;
 };

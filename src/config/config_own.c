@@ -77,10 +77,22 @@ void config_free(struct config *c)
 
 void config_storage_free(struct config_storage *s)
 {
-    char **text[] = {&s->file,        &s->driver,        &s->dsn,           &s->server,
-                     &s->database,    &s->schema,        &s->user,          &s->password,
-                     &s->options,     &s->password_file, &s->tls_root_file, &s->tls_cert_file,
-                     &s->tls_key_file};
+    char **text[] = {&s->file,
+                     &s->driver,
+                     &s->dsn,
+                     &s->server,
+                     &s->database,
+                     &s->schema,
+                     &s->user,
+                     &s->password,
+                     &s->options,
+                     &s->password_file,
+                     &s->tls_root_file,
+                     &s->tls_cert_file,
+                     &s->tls_key_file,
+                     &s->migration_user,
+                     &s->migration_password,
+                     &s->migration_password_file};
 
     for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
         free_secret(text[i]);
@@ -119,6 +131,9 @@ bool config_storage_of_mediator(const struct config_storage *from, struct config
     out->password = copy(from->password, &ok);
     out->options = copy(from->options, &ok);
     out->password_file = copy(from->password_file, &ok);
+    out->migration_user = copy(from->migration_user, &ok);
+    out->migration_password = copy(from->migration_password, &ok);
+    out->migration_password_file = copy(from->migration_password_file, &ok);
     out->tls_root_file = copy(from->tls_root_file, &ok);
     out->tls_cert_file = copy(from->tls_cert_file, &ok);
     out->tls_key_file = copy(from->tls_key_file, &ok);

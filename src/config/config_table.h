@@ -63,6 +63,12 @@
       "its password; best as password-file")                                                       \
     X(kinds, "storage.password-file", PATH, storage.password_file, 0, 0, NULL, NULL,               \
       "file with its password, read at each connection, so that it may change while nodes run")    \
+    X(kinds, "storage.migration-user", STRING, storage.migration_user, 0, 0, NULL, NULL,           \
+      "account that owns the tables and migrates; unset: user")                                    \
+    X(kinds, "storage.migration-password", HIDDEN, storage.migration_password, 0, 0, NULL, NULL,   \
+      "its password; best as migration-password-file")                                             \
+    X(kinds, "storage.migration-password-file", PATH, storage.migration_password_file, 0, 0, NULL, \
+      NULL, "file with its password")                                                              \
     X(kinds, "storage.tls", ENUM, storage.tls, 0, 0, NULL,                                         \
       "disable|require|verify-ca|verify-full",                                                     \
       "postgresql: never TLS; TLS with anybody; with a server of tls-root-file; that bears its name") \

@@ -270,7 +270,7 @@ static bool open_schema(struct node *n, struct error *err)
         return name_database(n, err);
     }
     move(n, NODE_MIGRATING, "bringing the schema up to date");
-    if (!db_migrate(n->db, &applied, err))
+    if (!node_db_migrate(n->cfg, n->db, n->lg, &applied, err))
         return name_database(n, err);
     if (applied > 0)
         log_info(n->lg, "schema brought up to date, %d migrations applied", applied);

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "storage/migrate.h"
 
 #define LOCK_WAIT_US (3 * US_PER_S)
 
@@ -53,6 +55,28 @@ bool node_db_open(const struct config_node *n, struct logger *lg, struct db **ou
 
     node_db_config(&n->storage, n->lease.lease_expiry_us, lg, port, &cfg);
     return db_open(&cfg, out, err);
+}
+
+bool node_db_migrate(const struct config_node *n, struct db *db, struct logger *lg, int *applied,
+                     struct error *err)
+{
+    const struct config_storage *s = &n->storage;
+    char port[NODE_PORT_TEXT];
+    struct db_config cfg;
+    struct db *owner = NULL;
+
+    if (s->migration_user == NULL)
+        return db_migrate(db, applied, err);
+    node_db_config(s, n->lease.lease_expiry_us, lg, port, &cfg);
+    cfg.user = s->migration_user;
+    cfg.password = s->migration_password;
+    cfg.password_file = s->migration_password_file;
+    cfg.pool_max = 2;
+    const bool ok = db_open(&cfg, &owner, err) && db_migrate(owner, applied, err) &&
+                    (s->user == NULL || strcmp(s->user, s->migration_user) == 0 ||
+                     db_grant(owner, s->user, err));
+    db_close(owner);
+    return ok || error_add(err, "storage.migration-user %s", s->migration_user);
 }
 
 bool node_db_lock(const struct config_storage *s, int *fd, struct error *err)

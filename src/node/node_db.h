@@ -12,6 +12,11 @@ void node_db_config(const struct config_storage *s, int64_t expiry_us, struct lo
 /* Opens the database of a node; nothing is migrated. Fails: as db_open, one clear line. */
 MUST_CHECK bool node_db_open(const struct config_node *n, struct logger *lg, struct db **out,
                              struct error *err);
+/* Brings the schema up to date, by the account that owns it when there is such a one, which then
+ * grants the node's account what it needs. db: open, as the node's account. Fails: as db_migrate.
+ */
+MUST_CHECK bool node_db_migrate(const struct config_node *n, struct db *db, struct logger *lg,
+                                int *applied, struct error *err);
 /* SQLite: a file is for one process, so this one takes it for itself, until *fd is closed or the
  * process is gone; waits up to 3 s for one that is ending. Call before node_db_open, and close *fd
  * after db_close only: closing any descriptor of the file drops SQLite's own locks. *fd -1: there

@@ -42,3 +42,10 @@ t_storage_lease_peer_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 t_storage_lease_peer_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 BLACKBOX_TESTS += %D%/lease-sqlite.sh %D%/lease-postgres.sh
 EXTRA_DIST += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease_world.py %D%/lease_stop.py
+
+# Migrations and accounts; kill_at is preloaded, and never installed.
+check_LTLIBRARIES += %D%/kill_at.la
+t_storage_kill_at_la_SOURCES = %D%/kill_at.c
+t_storage_kill_at_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+BLACKBOX_TESTS += %D%/migrate.sh %D%/accounts.sh
+EXTRA_DIST += %D%/migrate.sh %D%/accounts.sh
