@@ -211,6 +211,53 @@ static bool aggregate(struct work *w, struct outcome **out, struct error *err)
     return error_set(err, ERR_INTERNAL, NULL, "unknown aggregation result");
 }
 
+static bool is_to_all(const struct recipients *r)
+{
+    for (uint32_t k = 0; k < r->n_all; k++) {
+        if (r->all[k].kind == RECIPIENT_ALL)
+            return true;
+    }
+    return false;
+}
+
+/* The content of an unsigned envelope to all, when it is a topology broadcast; then m is to be
+ * freed. Fails: as message_parse. */
+static bool open_broadcast(struct bytes content, struct message *m, bool *is_broadcast,
+                           struct error *err)
+{
+    enum message_kind kind;
+
+    *is_broadcast = message_kind_of(content, false, &kind, NULL) && kind == MESSAGE_TOPOLOGY;
+    return !*is_broadcast || message_parse(content, false, m, err);
+}
+
+/* A broadcast above our limits goes to nobody: the peers would apply what we could not. */
+static bool check_broadcasts(struct work *w, struct error *err)
+{
+    for (size_t i = 0; i < w->batch.n; i++) {
+        const struct envelope *e = &w->batch.envelopes[i];
+        bool is_broadcast;
+        struct message m;
+
+        if (e->n_signatures > 0 || !is_to_all(&w->recipients[i]))
+            continue;
+        if (!open_broadcast(buffer_bytes(&e->content), &m, &is_broadcast, err)) {
+            if (!is_bad_input(err))
+                return false;
+            if (err->code == ERR_LIMIT)
+                (void)refuse(&w->refusal, REFUSE_REQUEST_REFUSED, "Topology broadcast: %s",
+                             err->cause);
+        } else if (is_broadcast) {
+            if (m.as.topology.n > TOPOLOGY_BROADCAST_MAX)
+                (void)refuse(&w->refusal, REFUSE_REQUEST_REFUSED,
+                             "Topology broadcast of %zu transactions, at most %d", m.as.topology.n,
+                             TOPOLOGY_BROADCAST_MAX);
+            message_free(&m);
+        }
+    }
+    return true;
+}
+
 /* i to l: what needs the envelopes and the groups. */
 static bool decide_content(struct work *w, struct outcome **out, struct error *err)
 {
@@ -227,7 +274,8 @@ static bool decide_content(struct work *w, struct outcome **out, struct error *e
     if (r->id != REFUSAL_NONE)
         return discard(w, true, out, err);
     if (!check_groups(&w->view, w->recipients, w->s.batch.n, &w->groups, &w->n_groups, &w->has_all,
-                      r, err)) /* i */
+                      r, err) || /* i */
+        (w->has_all && !check_broadcasts(w, err)))
         return false;
     if (r->id != REFUSAL_NONE)
         return reject(w, out, err);
@@ -281,26 +329,17 @@ static bool decide(struct work *w, const char *verified_by, struct outcome **out
     return decide_content(w, out, err);
 }
 
-static bool is_to_all(const struct recipients *r)
-{
-    for (uint32_t k = 0; k < r->n_all; k++) {
-        if (r->all[k].kind == RECIPIENT_ALL)
-            return true;
-    }
-    return false;
-}
-
 /* A delivered topology broadcast to everybody moves the topology. What is wrong with a transaction,
  * topology/ decides and keeps; what is no broadcast of ours is ignored. */
 static bool take_envelope(struct apply *a, int64_t ts, struct bytes content, struct error *err)
 {
     struct bytes *txs;
-    enum message_kind kind;
     struct message m;
-    bool ok = true;
+    bool is_broadcast, ok = true;
 
-    if (!message_kind_of(content, false, &kind, NULL) || kind != MESSAGE_TOPOLOGY ||
-        !message_parse(content, false, &m, NULL))
+    if (!open_broadcast(content, &m, &is_broadcast, err))
+        return is_bad_input(err);
+    if (!is_broadcast)
         return true;
     const struct topology_broadcast *b = &m.as.topology;
     txs = calloc(b->n + 1, sizeof *txs);

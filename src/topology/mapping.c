@@ -102,11 +102,15 @@ static bool copy_text(char **out, const char *text, struct error *err)
     return *out != NULL || error_set(err, ERR_MEMORY, NULL, "topology mapping");
 }
 
-/* subject and ns from a uid; "PAR::" in front is an older form and dropped. */
+/* "PAR::" in front of a participant's uid is an older form and dropped. */
+static const char *participant_uid(const char *text)
+{
+    return strncmp(text, "PAR::", 5) == 0 ? text + 5 : text;
+}
+
+/* subject and ns from a uid. */
 static bool take_uid(struct mapping *m, const char *text, struct error *err)
 {
-    if (strncmp(text, "PAR::", 5) == 0)
-        text += 5;
     return uid_parse(text, NULL, err) && copy_text(&m->subject, text, err) &&
            copy_text(&m->ns, namespace_of(text), err);
 }
@@ -215,6 +219,19 @@ static bool take_signing_keys(struct mapping *m, C30__SigningPublicKey *const *i
     return true;
 }
 
+/* A code that restrictions may name: those of the mappings above; there are holes. */
+static bool is_code(int code)
+{
+    static const uint32_t codes =
+        1u << MAPPING_NAMESPACE | 1u << MAPPING_DECENTRALIZED | 1u << MAPPING_KEYS |
+        1u << MAPPING_TRUST | 1u << MAPPING_PERMISSION | 1u << MAPPING_LIMITS |
+        1u << MAPPING_PACKAGES | 1u << MAPPING_HOSTING | 1u << MAPPING_PARAMETERS |
+        1u << MAPPING_MEDIATORS | 1u << MAPPING_SEQUENCERS | 1u << MAPPING_SEQUENCING |
+        1u << MAPPING_PARTY_KEYS | 1u << MAPPING_UPGRADE | 1u << MAPPING_SUCCESSOR;
+
+    return code > 0 && code < MAPPING_CODE_N && (codes >> code & 1) != 0;
+}
+
 /* ---- one function a mapping; extra: canonical bytes of content that is not kept otherwise ---- */
 
 static bool from_namespace(struct mapping *m, const P30__NamespaceDelegation *p, struct error *err)
@@ -242,7 +259,7 @@ static bool from_namespace(struct mapping *m, const P30__NamespaceDelegation *p,
 
         m->may_sign = 0;
         for (size_t i = 0; i < s->n_mappings; i++) {
-            if ((int)s->mappings[i] < 1 || (int)s->mappings[i] >= MAPPING_CODE_N)
+            if (!is_code((int)s->mappings[i]))
                 return error_set(err, ERR_MALFORMED, NULL, "unknown mapping code %d",
                                  (int)s->mappings[i]);
             m->may_sign |= 1u << (int)s->mappings[i];
@@ -322,7 +339,8 @@ static bool from_trust(struct mapping *m, const P30__SynchronizerTrustCertificat
         if (flags[i] != 0 && (i == 0 || flags[i] != flags[i - 1]))
             buffer_append_be32(extra, (uint32_t)flags[i]);
     free(flags);
-    return take_uid(m, p->participant_uid, err) && take_synchronizer(m, p->synchronizer_id, err);
+    return take_uid(m, participant_uid(p->participant_uid), err) &&
+           take_synchronizer(m, p->synchronizer_id, err);
 }
 
 static bool take_permission(int value, enum permission *out, struct error *err)
@@ -336,7 +354,8 @@ static bool take_permission(int value, enum permission *out, struct error *err)
 static bool from_permission(struct mapping *m, const P30__ParticipantSynchronizerPermission *p,
                             struct error *err)
 {
-    if (!take_uid(m, p->participant_uid, err) || !take_synchronizer(m, p->synchronizer_id, err) ||
+    if (!take_uid(m, participant_uid(p->participant_uid), err) ||
+        !take_synchronizer(m, p->synchronizer_id, err) ||
         !take_permission((int)p->permission, &m->permission, err))
         return false;
     if (p->limits != NULL)
@@ -347,12 +366,30 @@ static bool from_permission(struct mapping *m, const P30__ParticipantSynchronize
     return !m->has_login_after || ts_check(m->login_after, "login_after", err);
 }
 
+/* No id of the first n_first stands among the others too. */
+static bool check_lists(char *const *ids, size_t n_first, size_t n, struct error *err)
+{
+    struct place *at = calloc(n + 1, sizeof(*at));
+    bool ok = at != NULL || error_set(err, ERR_MEMORY, NULL, "%zu packages", n);
+
+    for (size_t i = 0; i < n && ok; i++)
+        at[i] = (struct place){ids[i], i};
+    if (ok)
+        qsort(at, n, sizeof(*at), place_order);
+    for (size_t i = 1; i < n && ok; i++) /* of equal ids those of the first list stand first */
+        if (at[i - 1].index < n_first && at[i].index >= n_first &&
+            strcmp(at[i - 1].text, at[i].text) == 0)
+            ok = error_set(err, ERR_MALFORMED, NULL, "package %.80s is in both lists", at[i].text);
+    free(at);
+    return ok;
+}
+
 static bool from_packages(struct mapping *m, const P30__VettedPackages *p, struct buffer *extra,
                           struct error *err)
 {
     size_t n = p->n_package_ids + p->n_packages;
     char **ids = calloc(n + 1, sizeof(*ids));
-    bool *is_double, ok = true;
+    bool ok = true;
     int64_t ts = 0;
 
     if (ids == NULL)
@@ -375,15 +412,9 @@ static bool from_packages(struct mapping *m, const P30__VettedPackages *p, struc
             buffer_append_be64(extra, ok ? (uint64_t)ts : 0);
         }
     }
-    is_double = find_doubles(ids, n);
-    if (is_double == NULL)
-        ok = error_set(err, ERR_MEMORY, NULL, "%zu packages", n);
-    for (size_t i = p->n_package_ids; ok && i < n && p->n_package_ids > 0; i++)
-        if (is_double[i])
-            ok = error_set(err, ERR_MALFORMED, NULL, "package %.80s twice", ids[i]);
-    free(is_double);
+    ok = ok && check_lists(ids, p->n_package_ids, n, err);
     free(ids);
-    return ok && take_uid(m, p->participant_uid, err);
+    return ok && take_uid(m, participant_uid(p->participant_uid), err);
 }
 
 /* Doubles of a participant collapse to the higher permission, in the first one's place. */
@@ -398,9 +429,7 @@ static bool take_hosts(struct mapping *m, const P30__PartyToParticipant *p, stru
         return error_set(err, ERR_MEMORY, NULL, "%zu hosting participants", n);
     }
     for (size_t i = 0; i < n; i++) {
-        const char *uid = p->participants[i]->participant_uid;
-
-        at[i] = (struct place){strncmp(uid, "PAR::", 5) == 0 ? uid + 5 : uid, i};
+        at[i] = (struct place){participant_uid(p->participants[i]->participant_uid), i};
     }
     qsort(at, n, sizeof(*at), place_order);
     bool ok = true;

@@ -62,6 +62,8 @@ void cast_open(struct cast *c)
     snprintf(c->bank, sizeof(c->bank), "bank::%s", c->a.ns);
     snprintf(c->ext, sizeof(c->ext), "ext::%s", c->a.ns);
     snprintf(c->self, sizeof(c->self), "self::%s", c->p.ns);
+    snprintf(c->rootless, sizeof(c->rootless), "self::%s", c->stranger.ns);
+    snprintf(c->odd, sizeof(c->odd), "self::%s", c->k->fingerprint);
     snprintf(c->other, sizeof(c->other), "zzz::%s", namespace_of(topology_synchronizer(c->w.t)));
     psid_after(c->w.psid, 1, NULL, c->next);
     psid_after(c->w.psid, 2, NULL, c->later);
@@ -133,6 +135,9 @@ static const char *delegations(struct cast *c, enum variant v, struct maker *k)
     const int only[] = {MAPPING_PACKAGES};
 
     switch ((int)v) {
+    case NS_A:
+        make_delegation(k, c->a.ns, keyring_at(c->a.keys, 0)->pub, NULL, 0);
+        return "A";
     case NS_B:
         make_delegation(k, c->b.ns, keyring_at(c->b.keys, 0)->pub, NULL, 0);
         return "B";
@@ -267,7 +272,9 @@ static const char *hostings(struct cast *c, enum variant v, struct maker *k)
     const int low[] = {PERMISSION_OBSERVATION, PERMISSION_OBSERVATION};
     const int high[] = {PERMISSION_SUBMISSION, PERMISSION_SUBMISSION};
     const int joining[] = {PERMISSION_OBSERVATION, -PERMISSION_OBSERVATION};
+    const int up[] = {PERMISSION_SUBMISSION, -PERMISSION_OBSERVATION};
     const struct public_key *keys[] = {c->k, c->l}, *own = keyring_at(c->p.keys, 0)->pub;
+    const struct public_key *strange = keyring_at(c->stranger.keys, 0)->pub;
 
     switch ((int)v) {
     case HOST_A_LESS:
@@ -297,6 +304,20 @@ static const char *hostings(struct cast *c, enum variant v, struct maker *k)
         make_hosting(k, c->self, 1, ab, high, 1);
         make_hosting_keys(k, &own, 1, 1);
         return "PA";
+    case HOST_SELF_ROOTLESS:
+        make_hosting(k, c->rootless, 1, ab, high, 1);
+        make_hosting_keys(k, &strange, 1, 1);
+        return "ZA";
+    case HOST_SELF_ODD: /* its own key is not for namespaces */
+        make_hosting(k, c->odd, 1, ab, high, 1);
+        make_hosting_keys(k, keys, 1, 1);
+        return "KA";
+    case HOST_AB_UP: /* of two with submission: one is lowered, and its flag goes up */
+        make_hosting(k, c->bank, 1, ab, up, 2);
+        return "AB";
+    case HOST_A_LESS_TWO:
+        make_hosting(k, c->bank, 2, ab, low, 1);
+        return "A";
     case HOST_ADMIN_BAD:
         make_hosting(k, c->a.uid, 1, ab, low, 1);
         return "A";
@@ -464,25 +485,31 @@ void variant_free(struct maker *k)
 }
 
 struct buffer variant_sign(struct cast *c, enum variant v, int op, uint32_t serial,
-                           const char *letters, bool is_proposal, bool is_forged)
+                           const char *letters, bool is_proposal)
 {
-    struct signer by[8];
     struct buffer out, forged = BUFFER_INIT;
     struct signed_topology_tx tx;
+    bool is_forged[8] = {false}, any = false;
+    struct signer by[8];
     enum mapping_code code;
     struct maker k;
     struct error e;
-    size_t n = strlen(letters);
+    size_t n = 0;
 
     (void)variant_make(c, v, &k, &code);
-    for (size_t i = 0; i < n; i++)
-        by[i] = cast_signer(c, letters[i]);
+    for (const char *l = letters; *l != '\0'; l++)
+        if (*l == '!')
+            any = is_forged[n - 1] = true;
+        else
+            by[n++] = cast_signer(c, *l);
     out = sign_by(by, n, op, serial, &k.m, is_proposal);
     variant_free(&k);
-    if (!is_forged)
+    if (!any)
         return out;
     must(signed_topology_tx_parse(buffer_bytes(&out), &tx, &e), &e);
-    tx.signatures[0].bytes.data[9] ^= 1;
+    for (size_t i = 0; i < n; i++)
+        if (is_forged[i])
+            tx.signatures[i].bytes.data[9] ^= 1;
     must(signed_topology_tx_build(buffer_bytes(&tx.transaction), tx.signatures, tx.n_signatures,
                                   is_proposal, &forged, &e),
          &e);

@@ -15,6 +15,7 @@ struct cast {
     const struct public_key *k, *l, *d, *n; /* K, L: keys of parties; D: A delegates to it; N: a new
                                               key of A for the protocol */
     char dns[FINGERPRINT_SIZE], duid[UID_TEXT_SIZE], dmember[MEMBER_TEXT_SIZE];
+    char rootless[UID_TEXT_SIZE], odd[UID_TEXT_SIZE];
     char bank[UID_TEXT_SIZE], ext[UID_TEXT_SIZE], self[UID_TEXT_SIZE],
         sequencer_d[MEMBER_TEXT_SIZE];
     char other[UID_TEXT_SIZE]; /* another synchronizer */
@@ -27,6 +28,7 @@ void cast_close(struct cast *c);
 struct signer cast_signer(const struct cast *c, char letter);
 
 enum variant {
+    NS_A,
     NS_B,
     NS_P,
     NS_LINK,
@@ -67,10 +69,14 @@ enum variant {
     HOST_AB,
     HOST_AB_RAISED,
     HOST_AB_ONBOARDING,
+    HOST_AB_UP,
+    HOST_A_LESS_TWO,
     HOST_B,
     HOST_KEY,
     HOST_KEYS,
     HOST_SELF,
+    HOST_SELF_ROOTLESS,
+    HOST_SELF_ODD,
     HOST_ADMIN_BAD,
     HOST_ADMIN,
     HOST_B_AT_A,
@@ -109,7 +115,7 @@ enum variant {
  * with variant_free. */
 const char *variant_make(struct cast *c, enum variant v, struct maker *k, enum mapping_code *code);
 void variant_free(struct maker *k);
-/* Signed by the letters. is_forged: the first signature is damaged. */
+/* Signed by the letters; the signature of one with '!' behind it is damaged. */
 struct buffer variant_sign(struct cast *c, enum variant v, int op, uint32_t serial,
-                           const char *letters, bool is_proposal, bool is_forged);
+                           const char *letters, bool is_proposal);
 #endif

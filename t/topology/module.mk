@@ -6,7 +6,13 @@ t_unit_test_topology_order_CFLAGS = $(t_unit_test_topology_CFLAGS)
 t_unit_test_topology_order_LDADD = $(t_unit_test_topology_LDADD)
 $(t_unit_test_topology_order_OBJECTS): | gen/stamp
 UNIT_TESTS += t/unit/test_topology_table
-t_unit_test_topology_table_SOURCES = t/unit/test_topology_table.c %D%/cast.c %D%/cast.h %D%/make.h
+t_unit_test_topology_table_SOURCES = t/unit/test_topology_table.c %D%/cast.c %D%/cast.h %D%/make.h \
+	%D%/worlds.c %D%/worlds.h
 t_unit_test_topology_table_CFLAGS = $(t_unit_test_topology_CFLAGS)
 t_unit_test_topology_table_LDADD = $(t_unit_test_topology_LDADD)
 $(t_unit_test_topology_table_OBJECTS): | gen/stamp
+UNIT_TESTS += t/unit/test_topology_mapping
+t_unit_test_topology_mapping_SOURCES = t/unit/test_topology_mapping.c %D%/make.h
+t_unit_test_topology_mapping_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_mapping_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_mapping_OBJECTS): | gen/stamp

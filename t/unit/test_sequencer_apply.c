@@ -300,22 +300,24 @@ static struct outcome *apply_tick_entry(void)
     return o;
 }
 
-/* carol's transactions, ordered by alice. */
-static struct buffer broadcast_payload(struct node *carol)
+/* carol's transactions, each so many times, ordered by alice. */
+static struct buffer broadcast_payload(struct node *carol, size_t times)
 {
     struct buffer content = BUFFER_INIT, payload;
     struct signed_txs txs = {0};
-    struct bytes all[8];
+    struct bytes *all = calloc(8 * times, sizeof *all);
     struct error e;
 
     node_open(carol, MEMBER_PARTICIPANT, "carol");
     must(identity_build(carol->keys, carol->ns, carol->member, &txs, &e), &e);
     must(identity_trust(carol->keys, carol->ns, carol->uid, topology_synchronizer(w.t), &txs, &e),
          &e);
-    for (size_t i = 0; i < txs.n; i++)
-        all[i] = buffer_bytes(&txs.at[i]);
-    must(topology_broadcast_build(w.psid, all, txs.n, &content, &e), &e);
+    assert_non_null(all);
+    for (size_t i = 0; i < txs.n * times; i++)
+        all[i] = buffer_bytes(&txs.at[i % txs.n]);
+    must(topology_broadcast_build(w.psid, all, txs.n * times, &content, &e), &e);
     signed_txs_free(&txs);
+    free(all);
 
     struct recipients to = {0};
     struct batch b = {0};
@@ -345,10 +347,26 @@ static struct buffer broadcast_payload(struct node *carol)
     return payload;
 }
 
+/* Else the peers, who have no such limit, would know another topology. */
+static void a_broadcast_that_is_too_large_goes_to_nobody(void **state)
+{
+    struct node carol;
+    struct buffer payload = broadcast_payload(&carol, TOPOLOGY_BROADCAST_MAX / 3 + 1);
+    size_t rows = topology_row_count(w.t);
+    struct outcome *o = apply_payload(&payload);
+
+    (void)state;
+    assert_int_equal(o->kind, OUTCOME_REJECT);
+    assert_int_equal(topology_row_count(w.t), rows);
+    outcome_unref(o);
+    buffer_free(&payload);
+    node_close(&carol);
+}
+
 static void a_broadcast_moves_the_topology_and_the_first_tick_after_says_so(void **state)
 {
     struct node carol;
-    struct buffer payload = broadcast_payload(&carol);
+    struct buffer payload = broadcast_payload(&carol, 1);
     struct outcome *o = apply_payload(&payload);
     int64_t effective = w.now + DELAY;
 
@@ -556,6 +574,7 @@ int main(void)
         claim(groups_and_the_sender_get_the_event),
         claim(a_threshold_delivers_once_with_signatures_in_order_of_members),
         claim(a_group_rule_needs_signed_envelopes),
+        claim(a_broadcast_that_is_too_large_goes_to_nobody),
         claim(a_broadcast_moves_the_topology_and_the_first_tick_after_says_so),
         claim(what_a_newer_release_wrote_stops_this_one),
         claim(two_replicas_and_a_second_look_come_to_the_same_bytes),
