@@ -6,7 +6,7 @@ set -e
 awk=$1 srcdir=$2 out=$3
 shift 3
 mkdir -p "$(dirname "$out")"
-for f; do
+list=$(for f; do
     dir=$(basename "$(dirname "$f")") base=$(basename "$f" .sql)
     case $dir in
     statements) echo "statements 0 0 0 0 $srcdir/$f"; continue ;;
@@ -19,5 +19,6 @@ for f; do
     esac
     sum=$(sha256sum < "$srcdir/$f")
     echo "migration $dir ${base%%-*} ${base#*-} ${sum%% *} $srcdir/$f"
-done | LC_ALL=C sort | LC_ALL=C $awk -f "$srcdir/storage/embed.awk" > "$out.tmp"
+done)
+printf '%s\n' "$list" | LC_ALL=C sort | LC_ALL=C $awk -f "$srcdir/storage/embed.awk" > "$out.tmp"
 mv "$out.tmp" "$out"

@@ -7,6 +7,8 @@
 #   chaos       faults at random on replicas, for longer
 #   quickstart  ./quickstart --postgres, 20 times                      (LS_NIGHTLY_QUICKSTARTS)
 #   fuzz        libFuzzer on each parser, 60 s each, from its corpus   (LS_NIGHTLY_FUZZ_S)
+#   migrate     kill -9 before every statement of every migration, on each engine
+#   previous    the last release's program (t/storage/previous) runs on the schema of this one
 #   distcheck   the tarball builds out of a read-only tree, passes its tests, installs and uninstalls
 set -u
 srcdir=$(cd "${1:?source folder}" && pwd) || exit 1
@@ -78,14 +80,27 @@ fuzz() {
     done
     return $found
 }
+migrate() {
+    LS_TEST_STEP=1 bash "$srcdir/t/storage/migrate.sh"
+}
+previous() {
+    local commit dir=$night/previous
+    commit=$(cat "$srcdir/t/storage/previous/COMMIT")
+    git -C "$srcdir" cat-file -e "$commit^{commit}" 2>/dev/null || return 77 # a tarball, or a shallow checkout
+    mkdir -p "$dir"
+    git -C "$srcdir" archive "$commit" | tar -x -C "$dir" || return
+    (cd "$dir" && { [ -x configure ] || autoreconf -fi; } && { [ -f Makefile ] || ./configure -q CC="$gcc" CFLAGS='-O1 -g'; } &&
+        make -s $jobs all) || return
+    LS_TEST_PREVIOUS=$dir bash "$srcdir/t/storage/previous.sh"
+}
 distcheck() {
     make -C "$builddir" distcheck AM_MAKEFLAGS="$jobs" DISTCHECK_CONFIGURE_FLAGS="CC='$gcc' CFLAGS='-O1 -g'"
 }
 unit_tests() { make -s -C "$builddir" print-unit-tests | tr ' ' '\n'; }
 
-for part in ${*:-tsan asan kill9 chaos quickstart fuzz distcheck}; do
-    case $part in tsan | asan | kill9 | chaos | quickstart | fuzz | distcheck) ;; *)
-        say "no part '$part': tsan asan kill9 chaos quickstart fuzz distcheck"
+for part in ${*:-tsan asan kill9 chaos quickstart fuzz migrate previous distcheck}; do
+    case $part in tsan | asan | kill9 | chaos | quickstart | fuzz | migrate | previous | distcheck) ;; *)
+        say "no part '$part': tsan asan kill9 chaos quickstart fuzz migrate previous distcheck"
         exit 2 ;;
     esac
     began=$SECONDS
