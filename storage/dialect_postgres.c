@@ -27,17 +27,24 @@ static bool keywords(const struct db_config *cfg, struct buffer *secret, struct 
                      struct error *err)
 {
     keyword_append(shown, "SERVER", cfg->server);
-    keyword_append(shown, "PORT", cfg->port);
+    /* psqlODBC cuts PORT after nine characters; libpq takes any number of them. */
+    const bool has_ports = cfg->port && strchr(cfg->port, ',');
+    if (!has_ports)
+        keyword_append(shown, "PORT", cfg->port);
     keyword_append(shown, "DATABASE", cfg->database);
     keyword_append(shown, "UID", cfg->user);
     keyword_append(shown, "SSLmode", cfg->tls);
     buffer_append_bytes(secret, buffer_bytes(shown));
+    if (has_ports)
+        keyword_append(shown, "PORT", cfg->port);
     buffer_append_str(
         secret, ";UseServerSidePrepare=1;ByteaAsLongVarBinary=0;UseDeclareFetch=0"
                 ";Protocol=7.4-0;LFConversion=0;MaxLongVarcharSize=8190;CommLog=0;Debug=0"
                 ";pqopt={keepalives=1 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
                 " tcp_user_timeout=5000 target_session_attrs=read-write"
                 " application_name=lockstep");
+    if (has_ports)
+        buffer_printf(secret, " port=%s", cfg->port);
     if (!tls_file(secret, "sslrootcert", cfg->tls_root_file, err) ||
         !tls_file(secret, "sslcert", cfg->tls_cert_file, err) ||
         !tls_file(secret, "sslkey", cfg->tls_key_file, err))

@@ -144,7 +144,7 @@ static void verb_write(const int64_t *a)
     struct error e = {0};
 
     hook_arm((int)a[3], (enum hook_when)a[4]);
-    const bool ok = peer_write(&peer, &f, a[0], a[1], a[2], 10 * US_PER_S, &e);
+    const bool ok = peer_write(&peer, &f, a[0], a[1], a[2], 3 * US_PER_S, &e);
     const int n = hook_disarm();
     flockfile(stdout);
     printf("W %" PRId64 " %s", a[0], ok ? "OK" : error_id(e.code));

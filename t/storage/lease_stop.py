@@ -1,6 +1,6 @@
 """lease_stop.py [CASE...]: two processes compete, and a holder is stopped by SIGSTOP at each call of its fenced
 write. t/storage/lease-ENGINE.sh starts the database. LS_TEST_RACES, LS_TEST_STOPS: how often."""
-import os, sqlite3, struct, subprocess, tempfile, threading, time
+import os, sqlite3, threading, time
 from lease_world import *
 
 RACES = int(os.environ.get("LS_TEST_RACES", 1000))
@@ -84,7 +84,7 @@ class Lane:
         self.h, self.c = pair(self.name, env=self.env)
         self.id = (number + 1) * 1000000
         self.worst, self.late, self.locked, self.hits, self.came_first, self.refused = 0, 0, 0, {}, 0, 0
-        self.error = None
+        self.error, self.slow = None, 0
 
     def run(self):
         try:
@@ -103,7 +103,7 @@ class Lane:
         self.c.drain("WON", "LOST")
         self.h.drain("WON", "LOST", "STOP", "CONT", "W")
         self.c.ask("MARKED", "mark")
-        self.h.say("write", self.id, *size, at, when)
+        self.h.say("write", self.h.base + self.id, *size, at, when)
         s = self.h.hear("STOP", 5)
         return int(s[3]) if s else None
 
@@ -121,18 +121,22 @@ class Lane:
         else:
             took, late = int(won[3]) - t, int(won[4])
             if late > c.poll_us // 2:  # the machine woke it up late: no measurement
-                self.late += 1
                 check(self.late <= 3 * STOPS, "the machine is too slow to measure")
+            elif took > bound:  # what the point does to the taker it does each time; a busy machine does not
+                self.slow += 1
+                check(self.slow < 3, f"{point}: 3 times in a row not within {bound // 1000} ms, now {took // 1000} ms; "
+                      f"longest turn {int(won[5]) // 1000} ms; {c.errors[-3:]}")
+                late = c.poll_us
             else:
-                check(took <= bound, f"{point}: taken over after {took // 1000} ms; longest turn {int(won[5]) // 1000} ms; {c.errors[-3:]}")
-                self.worst = max(self.worst, took)
+                self.worst, self.slow = max(self.worst, took), 0
         h.cont()
         may_act = h.hear("CONT")[1]
         check(is_locked or may_act == "0", f"{point}: a holder that was replaced may act")
         answer = h.hear("W")
-        check(int(answer[1]) == self.id, f"{answer}")
+        check(int(answer[1]) == h.base + self.id, f"{answer}")
         self.settle(point, is_locked, answer[2], bound)
         if not is_locked and late > c.poll_us // 2:
+            self.late += 1
             return False
         key = (point[0] == LARGE, point[2], point[3])
         self.hits[key] = self.hits.get(key, 0) + 1

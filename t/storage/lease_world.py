@@ -1,6 +1,6 @@
 """lease_world.py: what the tests of lease and fence share: peers (t/storage/lease_peer), the database seen
 from outside, and the judge of its journal."""
-import os, queue, signal, sqlite3, subprocess, sys, tempfile, threading, time
+import os, queue, signal, socket, sqlite3, subprocess, sys, threading, time, zlib
 
 ENGINE = os.environ["LS_TEST_ENGINE"]
 PEER = os.path.join(os.environ["builddir"], "t/storage/lease_peer")
@@ -38,6 +38,7 @@ class Peer:
         self.expiry_us, self.poll_us = expiry_ms * 1000, poll_ms * 1000
         self.lines, self.lock = {}, threading.Lock()
         self.errors, self.log = [], []
+        self.base = zlib.crc32(name.encode()) * 10**8  # the keys of tests in one database differ
         self.process = subprocess.Popen([PEER, name, str(expiry_ms), str(poll_ms)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})))
         self.pid = self.process.pid
@@ -92,12 +93,12 @@ class Peer:
 
     def write(self, id, rows=1, size=10, at=0, when=BEFORE):
         """Code, names of the calls."""
-        w = self.ask("W", "write", id, rows, size, at, when)
-        check(int(w[1]) == id, f"{w}: the answer to another write")
+        w = self.ask("W", "write", self.base + id, rows, size, at, when)
+        check(int(w[1]) == self.base + id, f"{w}: the answer to another write")
         return w[2], w[3:]
 
     def count(self, id):
-        w = self.ask("COUNT", "count", id)
+        w = self.ask("COUNT", "count", self.base + id)
         check(w[2] == "OK", str(w))
         return int(w[1])
 
@@ -155,6 +156,67 @@ def sql(text, env=None, fails=False):
                        env=dict(e, PGPASSWORD=e["LS_TEST_PG_PASSWORD"]), capture_output=True, text=True)
     check(fails or p.returncode == 0, f"{text}: {p.stderr}")
     return [r.split("|") for r in p.stdout.splitlines()]
+
+
+def sqlite_copy(source, target):
+    """All of it in one transaction, also into a file that is open elsewhere."""
+    a, b = sqlite3.connect(source, timeout=20), sqlite3.connect(target, timeout=20)
+    a.backup(b)
+    a.close()
+    b.close()
+
+
+def as_server(*command):
+    """As the user that the private PostgreSQL runs as."""
+    user = ["runuser", "-u", os.environ["pg_user"], "--"] if os.getuid() == 0 else []
+    p = subprocess.run(user + list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/",
+                       stderr=subprocess.STDOUT, text=True)
+    check(p.returncode == 0, f"{command}: {p.stdout}")
+    return p.stdout
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Cluster:
+    """The private PostgreSQL of the script, or another one."""
+
+    def __init__(self, data=None, port=None):
+        self.bin, self.data = os.environ["pg_bin"], data or os.environ["pg_dir"] + "/data"
+        self.port = port or os.environ["LS_TEST_PG_PORT"]
+
+    def start(self):
+        socket_dir = os.path.dirname(self.data)
+        as_server(self.bin + "/pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.data + ".log", "-o",
+                  f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{socket_dir}'", "start")
+
+    def stop(self, mode):
+        as_server(self.bin + "/pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
+
+    def follow(self, primary):
+        """A standby, copied from it."""
+        as_server("env", "PGPASSWORD=" + os.environ["LS_TEST_PG_PASSWORD"], self.bin + "/pg_basebackup", "-h",
+                  "127.0.0.1", "-p", str(primary.port), "-U", "lockstep", "-D", self.data, "-R", "-c", "fast")
+        self.start()
+
+
+class Proxy:
+    """The fault proxy, t/proxy/README."""
+
+    def __init__(self, to_port):
+        self.process = subprocess.Popen([os.path.join(os.environ["builddir"], "t/proxy/proxy"), "0", "127.0.0.1",
+                                         str(to_port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = self.process.stdout.readline().split()[1]
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        check(said.startswith("OK"), f"proxy: {command}: {said}")
+        return {k: int(v) for k, v in (w.split("=") for w in said.split()[1:])}
 
 
 HEX = "holder" if ENGINE == "sqlite" else "encode(holder, 'hex')"

@@ -40,7 +40,8 @@ t_storage_lease_peer_SOURCES = %D%/lease_peer.c %D%/peer_race.c %D%/peer.h %D%/h
 nodist_t_storage_lease_peer_SOURCES = gen/sql_catalogue_test.c
 t_storage_lease_peer_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 t_storage_lease_peer_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
-BLACKBOX_TESTS += %D%/lease-sqlite.sh %D%/lease-postgres.sh
+BLACKBOX_TESTS += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease-faults-sqlite.sh %D%/lease-faults-postgres.sh
+EXTRA_DIST += %D%/lease-faults-sqlite.sh %D%/lease-faults-postgres.sh %D%/lease_faults.py
 EXTRA_DIST += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease_world.py %D%/lease_stop.py
 
 # Migrations and accounts; kill_at is preloaded, and never installed.

@@ -1,0 +1,8 @@
+# Lease and fence on SQLite, with a slow disk, and processes that pause.
+. "$srcdir/t/lib.sh"
+driver=$(ls /usr/lib/*/odbc/libsqlite3odbc.so /usr/lib/odbc/libsqlite3odbc.so 2>/dev/null | head -n1)
+[ -n "$driver" ] || skip "no SQLite driver: apt-get install libsqliteodbc"
+export work LS_TEST_ENGINE=sqlite LS_TEST_SQLITE_FILE="$work/a.db" PYTHONDONTWRITEBYTECODE=1
+LS_TEST_SQLITE_FILE="$work/slow.db" "${PYTHON3:-python3}" "$srcdir/t/storage/lease_faults.py" slow & slow=$!
+"${PYTHON3:-python3}" "$srcdir/t/storage/lease_faults.py" clock paused starve backwards
+wait $slow
