@@ -12,6 +12,8 @@ BLACKBOX_TESTS += t/blackbox/tls.sh
 EXTRA_DIST += t/blackbox/tls.sh
 BLACKBOX_TESTS += t/blackbox/bad_postgres.sh
 EXTRA_DIST += t/blackbox/bad_postgres.sh t/blackbox/bad_postgres_check.py
+BLACKBOX_TESTS += t/blackbox/topology.sh
+EXTRA_DIST += t/blackbox/topology.sh t/blackbox/topology_check.py
 BLACKBOX_TESTS += t/blackbox/hostile_member.py t/blackbox/junk.py
 EXTRA_DIST += t/blackbox/hostile_member.py t/blackbox/junk.py
 # Tests of the whole: what is installed, the two commands of the root.

@@ -144,6 +144,9 @@ static const char *delegations(struct cast *c, enum variant v, struct maker *k)
     case NS_P:
         make_delegation(k, c->p.ns, keyring_at(c->p.keys, 0)->pub, NULL, 0);
         return "P";
+    case NS_X:
+        make_delegation(k, c->x.ns, keyring_at(c->x.keys, 0)->pub, NULL, 0);
+        return "X";
     case NS_LINK_LESS:
         make_delegation(k, c->a.ns, c->d, only, 1);
         return "A";

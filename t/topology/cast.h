@@ -31,6 +31,7 @@ enum variant {
     NS_A,
     NS_B,
     NS_P,
+    NS_X,
     NS_LINK,
     NS_LINK_LESS,
     NS_LINK_OPERATOR,

@@ -16,3 +16,11 @@ t_unit_test_topology_mapping_SOURCES = t/unit/test_topology_mapping.c %D%/make.h
 t_unit_test_topology_mapping_CFLAGS = $(t_unit_test_topology_CFLAGS)
 t_unit_test_topology_mapping_LDADD = $(t_unit_test_topology_LDADD)
 $(t_unit_test_topology_mapping_OBJECTS): | gen/stamp
+check_PROGRAMS += t/topology/generate
+t_topology_generate_SOURCES = %D%/generate.c $(TOPOLOGY_GENERATOR)
+t_topology_generate_LDADD = $(t_bench_bench_topology_LDADD)
+$(t_topology_generate_OBJECTS): | gen/stamp
+check_PROGRAMS += t/topology/verify
+t_topology_verify_SOURCES = %D%/verify.c %D%/make.h
+t_topology_verify_LDADD = $(t_bench_bench_topology_LDADD)
+$(t_topology_verify_OBJECTS): | gen/stamp

@@ -227,6 +227,13 @@ void world_link_restricted(struct stage *s)
     step(s, NS_LINK_LESS, TOPOLOGY_ADD_REPLACE, 2);
 }
 
+/* One of two owners has no root certificate any more. */
+void world_owner_gone(struct stage *s)
+{
+    world_full(s);
+    drop(s, NS_X, 2);
+}
+
 void world_nothing_more(struct stage *s)
 {
     (void)s;
@@ -252,6 +259,7 @@ const struct world_kind world_kinds[] = {
     {"both host", world_both_host},
     {"both raised", world_both_raised},
     {"root resigned", world_root_resigned},
+    {"owner gone", world_owner_gone},
     {"link gone", world_link_gone},
     {"link restricted", world_link_restricted},
 };

@@ -32,6 +32,7 @@ void world_both_raised(struct stage *s);
 void world_root_resigned(struct stage *s);
 void world_link_gone(struct stage *s);
 void world_link_restricted(struct stage *s);
+void world_owner_gone(struct stage *s);
 void world_nothing_more(struct stage *s);
 
 struct world_kind {

@@ -512,6 +512,10 @@ static const struct {
     {world_roots, PTK, ADD, 1, "AK!", "SignatureCheckFailed"},
     {world_joined, PARAM_MORE, ADD, 2, "OZ!", "Accepted"},
     {world_two_owners, PARAM_MORE, ADD, 2, "Oo!", "SignatureCheckFailed"},
+    {world_joined, KEYS_A_MORE, ADD, 2, "A1!N", "SignatureCheckFailed"}, /* need not, but counts */
+    /* more signatures of what is accepted: nothing is missing, whatever has been revoked since */
+    {world_owner_gone, PKG_D, ADD, 1, "Y", "Accepted"},
+    {world_owner_gone, PKG_D, DEL, 2, "Y", "NotFullyAuthorized"},
     /* delegations: restricted, revoked, and without their root */
     {world_full, HOST_A_LESS, ADD, 2, "D", "Accepted"},
     {world_link_restricted, HOST_A_LESS, ADD, 2, "D", "NoDelegationFoundForKeys"},
