@@ -1,6 +1,7 @@
 # SQL_STATEMENTS and SQL_MIGRATIONS: each owner of tables appends in its own module.mk.
-SQL_STATEMENTS = sql/statements/base.sql
+SQL_STATEMENTS = sql/statements/base.sql sql/statements/doctor.sql
 SQL_MIGRATIONS = sql/postgres/0001-base.sql sql/sqlite/0001-base.sql sql/oracle/0001-base.sql \
+	sql/postgres/0005-expand-doctor.sql sql/sqlite/0005-expand-doctor.sql sql/oracle/0005-expand-doctor.sql \
 	sql/postgres/setup.sql sql/postgres/grants.sql sql/oracle/setup.sql sql/oracle/grants.sql
 nobase_dist_pkgdata_DATA = $(SQL_STATEMENTS) $(SQL_MIGRATIONS)
 EXTRA_DIST += sql/statements/README %D%/embed.awk %D%/embed.sh
@@ -19,6 +20,8 @@ libstorage_core_la_SOURCES = \
 	%D%/cursor.c \
 	%D%/db.h %D%/db_internal.h \
 	%D%/dialect.c %D%/dialect.h %D%/dialect_postgres.c %D%/dialect_sqlite.c %D%/dialect_oracle.c \
+	%D%/doctor.c %D%/doctor.h %D%/doctor_internal.h %D%/doctor_judge.c %D%/doctor_judge.h \
+	%D%/doctor_proof.c \
 	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/pool.c \

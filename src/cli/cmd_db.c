@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include "base/clock.h"
-#include "cli/cli.h"
+#include "cli/cmd_db.h"
 #include "storage/catalogue.h"
 #include "storage/migrate.h"
 #include "storage/schema_sql.h"
@@ -22,6 +22,9 @@ struct work {
     db_fn *fn;
     json_t *rows;
     bool is_owner; /* connects as the account that owns the tables */
+
+    db_config_fn *on_config; /* in place of fn and rows: opens by itself */
+    void *ctx;
 };
 
 /* The account that owns the tables; NULL: that of the node. */
@@ -79,6 +82,8 @@ static bool with_storage(struct cli *cli, const char *node, const struct config_
     if (w->is_owner)
         set_owner(cli, s, &cfg);
     (void)umask(077); /* databases hold private keys */
+    if (w->on_config != NULL)
+        return w->on_config(&cfg, node, w->ctx, err) || error_add(err, "%s", node);
     const bool ok =
         db_open(&cfg, &db, err) &&
         w->fn(db, node, w->is_owner && owner_of(cli, s) != NULL ? s->user : NULL, w->rows, err);
@@ -133,6 +138,13 @@ static bool each_node(struct cli *cli, const struct work *w, int *code)
     return true;
 }
 
+bool cmd_db_each(struct cli *cli, db_config_fn *fn, void *ctx, int *code)
+{
+    const struct work w = {.on_config = fn, .ctx = ctx};
+
+    return each_node(cli, &w, code);
+}
+
 /* ---- migrate ---- */
 
 static bool migrate_one(struct db *db, const char *node, const char *user, json_t *rows,
@@ -157,7 +169,7 @@ static int migrate(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (each_node(cli, &(struct work){migrate_one, rows, true}, &code))
+    if (each_node(cli, &(struct work){.fn = migrate_one, .rows = rows, .is_owner = true}, &code))
         return cli_print(cli, rows);
     json_decref(rows);
     return code;
@@ -209,7 +221,7 @@ static int status(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (!each_node(cli, &(struct work){status_one, rows, false}, &code)) {
+    if (!each_node(cli, &(struct work){.fn = status_one, .rows = rows, .is_owner = false}, &code)) {
         json_decref(rows);
         return code;
     }
@@ -247,7 +259,7 @@ static int verify(struct cli *cli)
     json_t *rows = json_array();
     int code = CLI_OK;
 
-    if (!each_node(cli, &(struct work){verify_one, rows, false}, &code)) {
+    if (!each_node(cli, &(struct work){.fn = verify_one, .rows = rows, .is_owner = false}, &code)) {
         json_decref(rows);
         return code;
     }
@@ -451,6 +463,13 @@ static const struct cli_command commands[] = {
      status},
     {"verify", "", 0, 0, "compare the schema and every statement with the database",
      "Lists problems; ends with 1 when there are some.", db_options, verify},
+    {"doctor", "", 0, 0, "say whether the databases are fit for service",
+     "Connects twice and tries: the pooler between, privileges, durability (what can be lost), the "
+     "clock, isolation, row locks, the fence of a lease, round trips of values, commit latency, "
+     "sizes. Safe beside running nodes: it writes some rows of its own and deletes them. Ends with "
+     "0 "
+     "when nothing failed (warnings are no failure), else with 1.",
+     db_options, cmd_db_doctor},
     {"statements", "", 0, 0, "print every statement that this program can send",
      "A table is plain SQL here; -o json gives one object a statement.", statements_options,
      statements},

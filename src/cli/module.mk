@@ -4,7 +4,7 @@ libcli_la_SOURCES = \
 	%D%/bench_load.c %D%/bench_load.h \
 	%D%/cli.c %D%/cli.h \
 	%D%/cmd_bench.c \
-	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_db.c \
+	%D%/cmd_bootstrap.c %D%/cmd_config.c %D%/cmd_db.c %D%/cmd_db.h %D%/cmd_db_doctor.c \
 	%D%/cmd_health.c %D%/cmd_status.c %D%/cmd_submit.c \
 	%D%/families.def \
 	%D%/print.c %D%/print.h \

@@ -13,19 +13,27 @@ CREATE FUNCTION sys.hextoraw(TEXT) RETURNS BYTEA LANGUAGE sql IMMUTABLE
 CREATE FUNCTION sys.sys_context(TEXT, TEXT) RETURNS TEXT LANGUAGE sql STABLE AS $$
     SELECT CASE upper($2) WHEN 'CURRENT_SCHEMA' THEN upper(current_schema())
         WHEN 'SESSION_USER' THEN upper(session_user) WHEN 'SESSIONID' THEN pg_backend_pid()::text
+        WHEN 'DATABASE_ROLE' THEN CASE WHEN pg_is_in_recovery() THEN 'PHYSICAL STANDBY' ELSE 'PRIMARY' END
         WHEN 'SERVICE_NAME' THEN current_database() WHEN 'DB_NAME' THEN current_database() END $$;
 
 -- The dictionary, as far as it is asked: what this session may see, in upper case.
 CREATE VIEW sys.all_users AS SELECT upper(nspname) AS username FROM pg_catalog.pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema';
-CREATE VIEW sys.all_tables AS SELECT upper(schemaname) AS owner, upper(tablename) AS table_name
-    FROM pg_catalog.pg_tables
-    WHERE has_table_privilege(quote_ident(schemaname) || '.' || quote_ident(tablename), 'SELECT');
+CREATE VIEW sys.all_tables AS SELECT upper(schemaname) AS owner, upper(tablename) AS table_name,
+    c.relpages AS blocks, CAST(NULLIF(c.reltuples, -1) AS BIGINT) AS num_rows
+    FROM pg_catalog.pg_tables JOIN pg_catalog.pg_class c
+        ON c.oid = to_regclass(quote_ident(schemaname) || '.' || quote_ident(tablename))
+    WHERE has_table_privilege(c.oid, 'SELECT');
 CREATE VIEW sys.user_tables AS SELECT table_name FROM sys.all_tables WHERE owner = upper(session_user);
 CREATE VIEW sys.all_tab_columns AS SELECT upper(table_schema) AS owner, upper(table_name) AS table_name,
     upper(column_name) AS column_name, ordinal_position AS column_id FROM information_schema.columns;
 CREATE VIEW sys.user_tab_columns AS SELECT table_name, column_name, column_id
     FROM sys.all_tab_columns WHERE owner = upper(session_user);
+CREATE VIEW sys.all_tab_privs AS SELECT upper(table_schema) AS table_schema, upper(table_name) AS table_name,
+    upper(grantee) AS grantee, privilege_type AS privilege FROM information_schema.table_privileges;
+CREATE VIEW sys.session_privs AS SELECT 'CREATE SESSION' AS privilege UNION ALL SELECT 'CREATE TABLE';
+CREATE VIEW sys.product_component_version AS SELECT '19.0.0.0.0' AS version;
+CREATE VIEW sys.nls_database_parameters AS SELECT 'NLS_CHARACTERSET' AS parameter, 'AL32UTF8' AS value;
 CREATE VIEW sys.all_indexes AS SELECT upper(schemaname) AS owner, upper(indexname) AS index_name,
     upper(tablename) AS table_name FROM pg_catalog.pg_indexes;
 

@@ -29,7 +29,6 @@ if grep -n '"resolved"\|https\{0,1\}:' "$here/package-lock.json"; then fail "pac
 node "$here/gate.js" --samples "$here/samples.txt" || fail "the gate's own samples"
 
 "$builddir/lockstep" db statements --dialect oracle -o json > "$work/all.json"
-if ! grep -q '"migration ' "$work/all.json"; then exit 0; fi # the dialect is not there yet
 node "$here/gate.js" < "$work/all.json" || fail "the Oracle dialect"
 
 # spoilt NAME 'SCRIPT' WANTED: with its rows changed by the script the gate refuses them, and says what is wrong.

@@ -20,7 +20,7 @@ const FOREIGN_WORDS = new Set('EXCEPT ILIKE AUTOINCREMENT LIMIT RECURSIVE TRUE F
 const FOREIGN_CALLS = new Set('NOW STRING_AGG GROUP_CONCAT IFNULL GEN_RANDOM_UUID'.split(' '));
 const LOBS = ['BLOB', 'CLOB', 'NCLOB', 'LONG'];
 // What everybody may read without a grant.
-const DICTIONARY = /^(DUAL|USER_[A-Z_]+|SESSION_PRIVS|PRODUCT_COMPONENT_VERSION|NLS_(SESSION|DATABASE|INSTANCE)_PARAMETERS)$/;
+const DICTIONARY = /^(DUAL|(USER|ALL)_[A-Z_]+|SESSION_PRIVS|PRODUCT_COMPONENT_VERSION|NLS_(SESSION|DATABASE|INSTANCE)_PARAMETERS)$/;
 
 const columnNames = (s) => (s.ddl === null ? [] : s.ddl.columns.map((c) => c.name));
 const isColumn = (s, name) => columnNames(s).includes(name) ||
@@ -238,7 +238,7 @@ const RULES = [
         (isWord(s.tokens[0], 'CREATE') && s.tokens.slice(1, 4).some((t) =>
             isWord(t, 'PROCEDURE', 'FUNCTION', 'PACKAGE', 'TRIGGER'))) ? [s.tokens[0].text] : [])],
     ['grant-needed', 'needs a grant or cannot be tried elsewhere', (s) => s.tokens.filter((t) => isWord(t) &&
-        (/^(DBMS|UTL)_|^V_?\$|^GV\$|^(DBA|ALL)_/.test(t.text) || ['ROWNUM', 'NEXTVAL', 'CURRVAL', 'IDENTITY',
+        (/^(DBMS|UTL)_|^V_?\$|^GV\$|^DBA_/.test(t.text) || ['ROWNUM', 'NEXTVAL', 'CURRVAL', 'IDENTITY',
             'SEQUENCE', 'CONNECT', 'SYS'].includes(t.text))).map((t) => t.text)],
     ['unknown-table', 'no migration makes it, and not everybody may read it', (s) => s.tokens.filter((t, i) =>
         isWord(t) && t.depth >= 0 && isWord(s.tokens[i - 1], 'FROM', 'JOIN', 'INTO') && s.schema.size > 0 &&

@@ -13,6 +13,10 @@ t_unit_test_oracle_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 t_unit_test_storage_SOURCES = t/unit/test_storage.c
 t_unit_test_storage_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/test_doctor
+t_unit_test_doctor_SOURCES = t/unit/test_doctor.c
+t_unit_test_doctor_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test_engine
 t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_errors.c %D%/engine.c %D%/engine.h
 nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
@@ -22,6 +26,9 @@ check_PROGRAMS += %D%/fault_client
 t_storage_fault_client_SOURCES = %D%/fault_client.c %D%/engine.c %D%/engine.h
 nodist_t_storage_fault_client_SOURCES = gen/sql_catalogue_test.c
 t_storage_fault_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+
+BLACKBOX_TESTS += %D%/doctor.sh
+EXTRA_DIST += %D%/doctor.sh
 
 BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
 EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
