@@ -7,15 +7,15 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "storage/bind.h"
 #include "storage/db_internal.h"
 #include "storage/secret.h"
 
 #define ROLLBACK_US                                                                                \
     (500 * US_PER_MS) /* behind it the connection is dropped, which rolls back too */
 #define SCRATCH_KEEP                                                                               \
-    ((size_t)256 << 10)      /* a larger column buffer is given back after its query               \
-                              */
-#define SQL_PARAMS_MAX 32000 /* PostgreSQL's protocol ends at 32767 */
+    ((size_t)256 << 10) /* a larger column buffer is given back after its query                    \
+                         */
 
 struct prepared_key {
     const struct step *step;
@@ -26,11 +26,6 @@ struct prepared {
     SQLHSTMT h;
     UT_hash_handle hh;
 };
-struct cell {
-    int64_t i64;
-    SQLLEN len;
-};
-
 /* ---- diagnoses ---- */
 
 void diag_read(SQLSMALLINT type, SQLHANDLE h, struct diag *out)
@@ -112,6 +107,53 @@ static bool setup_row(void *ctx, const struct value *cols, size_t n, struct erro
     return true;
 }
 
+struct sample {
+    bool is_same;
+    int64_t chars;
+};
+
+static const char sample_text[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"; /* three characters */
+
+static bool sample_row(void *ctx, const struct value *cols, size_t n, struct error *err)
+{
+    struct sample *s = ctx;
+
+    (void)n;
+    (void)err;
+    s->is_same = strcmp(value_cstr(&cols[0]), sample_text) == 0;
+    s->chars = cols[1].i64;
+    return true;
+}
+
+static bool session_exec(struct conn *c, const char *name, int64_t deadline_us, struct error *err)
+{
+    struct call k = {.s = catalogue_find(c->db->ops->id, name), .deadline_us = deadline_us};
+
+    return conn_exec(c, &k, NULL, NULL, err);
+}
+
+/* Oracle: no limits of the server, but what the client's environment must not decide. */
+static bool setup_oracle(struct conn *c, const struct conn_target *t, int64_t deadline_us,
+                         struct error *err)
+{
+    const struct value v[] = {value_text(sample_text)};
+    struct call k = {
+        .s = catalogue_find(t->ops->id, "session_check"), .params = v, .deadline_us = deadline_us};
+    struct sample sample = {0};
+
+    if (!SQL_SUCCEEDED(SQLSetConnectAttr(c->dbc, SQL_ATTR_TXN_ISOLATION,
+                                         (SQLPOINTER)(uintptr_t)SQL_TXN_READ_COMMITTED, 0)))
+        return diag_error(c, SQL_HANDLE_DBC, c->dbc, "isolation", err);
+    if (!session_exec(c, "session_setup", deadline_us, err) ||
+        (*t->schema && !session_exec(c, "session_schema", deadline_us, err)) ||
+        !conn_query(c, &k, sample_row, &sample, NULL, NULL, err))
+        return false;
+    return (sample.is_same && sample.chars == 3) ||
+           error_set(err, ERR_CONFIG,
+                     "start the program with NLS_LANG=.AL32UTF8, on a database with AL32UTF8",
+                     "%s: text does not come back as it was sent", t->describe);
+}
+
 /* The limits of a session are the server's as well, so that they hold when we are stopped. */
 static bool conn_setup(struct conn *c, const struct conn_target *t, int64_t deadline_us,
                        uint16_t *own_port, struct error *err)
@@ -122,6 +164,8 @@ static bool conn_setup(struct conn *c, const struct conn_target *t, int64_t dead
 
     if (!s)
         return true;
+    if (t->ops->has_driver_txn)
+        return setup_oracle(c, t, deadline_us, err);
     if (*t->schema)
         snprintf(path, sizeof(path), "\"%s\"", t->schema);
     snprintf(statement_ms, sizeof(statement_ms), "%lld",
@@ -194,7 +238,8 @@ bool conn_connect(struct conn *c, const struct conn_target *t, struct error *err
     struct sockets connected = {0};
     uint16_t own_port = 0;
 
-    SQLSetConnectAttr(c->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(intptr_t)seconds, 0);
+    if (!t->ops->has_no_login_timeout)
+        SQLSetConnectAttr(c->dbc, SQL_ATTR_LOGIN_TIMEOUT, (SQLPOINTER)(intptr_t)seconds, 0);
     watch_connecting(c);
     if (!driver_connect(c, t, deadline_us, err))
         return false;
@@ -214,8 +259,7 @@ void conn_close(struct conn *c)
     if (!c || !watch_may_free(c))
         return;
     const bool is_local = c->db->ops->has_one_writer;
-    if (c->is_broken)
-        watch_cut(c);
+    const bool is_cut = c->is_broken && watch_cut(c);
     HASH_ITER(hh, c->prepared, p, next)
     {
         HASH_DEL(c->prepared, p);
@@ -223,7 +267,9 @@ void conn_close(struct conn *c)
             SQLFreeHandle(SQL_HANDLE_STMT, p->h);
         free(p);
     }
-    if (c->dbc != SQL_NULL_HDBC) {
+    if (c->is_pending && !is_cut) { /* better a session too many than half a transaction */
+        log_warn(c->db->logger, ERR_DATABASE, "a session is left open: it cannot be rolled back");
+    } else if (c->dbc != SQL_NULL_HDBC) {
         if (c->is_connected)
             SQLDisconnect(c->dbc);
         SQLFreeHandle(SQL_HANDLE_DBC, c->dbc);
@@ -231,7 +277,7 @@ void conn_close(struct conn *c)
     for (size_t i = 0; i < c->ncolumns; i++)
         buffer_free(&c->columns[i]);
     free(c->columns);
-    free(c->cells);
+    bind_free(c);
     watch_destroy(&c->watch);
     free(c);
 }
@@ -255,7 +301,8 @@ static bool put_schema(const struct conn *c, struct buffer *sql, struct error *e
     if (!mark)
         return buffer_ok(sql, err);
     buffer_append(&b, text, (size_t)(mark - text));
-    buffer_printf(&b, "\"%s\"%s", c->db->schema, mark + strlen("{schema}"));
+    buffer_printf(&b, c->db->ops->id == DIALECT_ORACLE ? "%s%s" : "\"%s\"%s", c->db->schema,
+                  mark + strlen("{schema}"));
     buffer_free(sql);
     *sql = b;
     return buffer_ok(sql, err);
@@ -300,77 +347,9 @@ out:
     return ok;
 }
 
-/* ---- binding ---- */
-
-static bool bind_value(SQLHSTMT h, SQLUSMALLINT i, enum value_kind declared, const struct value *v,
-                       struct cell *cell)
-{
-    SQLSMALLINT c_type = SQL_C_SBIGINT, sql_type = SQL_BIGINT;
-    SQLULEN size = 0;
-    SQLPOINTER at = &cell->i64;
-
-    cell->i64 = v->i64;
-    cell->len = (SQLLEN)sizeof(cell->i64);
-    if (declared != VALUE_I64) {
-        c_type = declared == VALUE_TEXT ? SQL_C_CHAR : SQL_C_BINARY;
-        sql_type = declared == VALUE_TEXT ? SQL_VARCHAR : SQL_VARBINARY;
-        size = v->bytes.len > 0 ? v->bytes.len : 1;
-        if (v->bytes.data)
-            at = (SQLPOINTER)(uintptr_t)v->bytes.data;
-        cell->len = (SQLLEN)v->bytes.len;
-    }
-    /* libsqliteodbc stores BufferLength bytes when it is above 0 and the value is empty */
-    SQLLEN room = declared == VALUE_I64 ? (SQLLEN)sizeof(cell->i64) : (SQLLEN)v->bytes.len;
-    if (v->kind == VALUE_NULL)
-        cell->len = SQL_NULL_DATA;
-    return SQL_SUCCEEDED(
-        SQLBindParameter(h, i, SQL_PARAM_INPUT, c_type, sql_type, size, 0, at, room, &cell->len));
-}
-
-static bool cells_for(struct conn *c, size_t n, struct error *err)
-{
-    if (n > SQL_PARAMS_MAX)
-        return error_set(err, ERR_LIMIT, "write fewer rows at once",
-                         "%zu parameters in one statement", n);
-    if (n <= c->ncells)
-        return true;
-    struct cell *cells = realloc(c->cells, n * sizeof(*cells));
-    if (!cells)
-        return error_set(err, ERR_MEMORY, NULL, "no memory for %zu parameters", n);
-    c->cells = cells;
-    c->ncells = n;
-    return true;
-}
-
-static bool bind_all(struct conn *c, SQLHSTMT h, const struct call *k, struct error *err)
-{
-    static const struct value null = {VALUE_NULL, 0, {NULL, 0}};
-    const struct statement *s = k->s;
-    const struct step *step = &s->steps[k->step];
-    size_t at = 0;
-
-    if (!cells_for(c, step->norder + k->padded * s->nrow, err))
-        return false;
-    for (size_t i = 0; i < step->norder; i++) {
-        if (step->order[i] != STEP_ROWS) {
-            const size_t p = (size_t)step->order[i];
-            if (!bind_value(h, (SQLUSMALLINT)(at + 1), s->params[p].kind, &k->params[p],
-                            &c->cells[at]))
-                return diag_error(c, SQL_HANDLE_STMT, h, s->name, err);
-            at++;
-            continue;
-        }
-        for (size_t v = 0; v < k->padded * s->nrow; v++, at++) {
-            const struct value *value = v < k->nrows * s->nrow ? &k->values[v] : &null;
-            if (!bind_value(h, (SQLUSMALLINT)(at + 1), s->row[v % s->nrow].kind, value,
-                            &c->cells[at]))
-                return diag_error(c, SQL_HANDLE_STMT, h, s->name, err);
-        }
-    }
-    return true;
-}
-
 /* ---- executing ---- */
+
+static bool conn_autocommit(struct conn *c, bool is_on, struct error *err);
 
 /* True when the server warned (01000): after a COMMIT that is an unknown outcome. */
 static bool warned(SQLHSTMT h, SQLRETURN r)
@@ -389,16 +368,22 @@ static bool start(struct conn *c, const struct call *k, SQLHSTMT *out, bool *has
     SQLHSTMT h;
     SQLRETURN r;
 
-    if (!prepare(c, k->s, k->step, k->s->nrow ? k->padded : 0, &h, err) || !bind_all(c, h, k, err))
+    if (!conn_autocommit(c, !c->is_in_txn, err) ||
+        !prepare(c, k->s, k->step, k->s->nrow ? k->padded : 0, &h, err) || !bind_all(c, h, k, err))
         return false;
     if (k->kind == WATCH_CALL)
         watch_handle(c, h);
     r = SQLExecute(h);
-    if (!SQL_SUCCEEDED(r) && r != SQL_NO_DATA) { /* NO_DATA: an UPDATE that found no row */
+    const bool has_failed = !SQL_SUCCEEDED(r) && r != SQL_NO_DATA; /* an UPDATE that found no row */
+    if (has_failed)
         diag_error(c, SQL_HANDLE_STMT, h, k->s->name, err);
-        SQLFreeStmt(h, SQL_CLOSE);
-        return false;
-    }
+    if (!bind_done(c, h, k, has_failed))
+        error_set(err, ERR_DATABASE, NULL, "%s: a row of %zu failed", k->s->name, k->nrows);
+    else if (!has_failed)
+        goto done;
+    SQLFreeStmt(h, SQL_CLOSE);
+    return false;
+done:
     if (has_warned)
         *has_warned = warned(h, r);
     *out = h;
@@ -422,7 +407,10 @@ bool conn_exec(struct conn *c, const struct call *k, int64_t *affected, bool *ha
     watch_start(c, k->kind, k->deadline_us);
     if (!start(c, k, &h, has_warned, err))
         return done(c, false);
-    SQLRowCount(h, &n);
+    if (bind_is_array(c, k))
+        n = (SQLLEN)k->nrows;
+    else
+        SQLRowCount(h, &n);
     SQLFreeStmt(h, SQL_CLOSE);
     if (affected)
         *affected = n > 0 ? (int64_t)n : 0;
@@ -467,6 +455,28 @@ static bool read_long(struct conn *c, SQLHSTMT h, SQLUSMALLINT i, const struct s
     return true;
 }
 
+static bool read_i64(struct conn *c, SQLHSTMT h, SQLUSMALLINT i, const struct statement *s,
+                     struct value *out, struct error *err)
+{
+    const bool is_text = c->db->ops->has_text_i64;
+    char text[64] = "";
+    int64_t v = 0;
+    SQLLEN ind = 0;
+    SQLRETURN r = is_text ? SQLGetData(h, i, SQL_C_CHAR, text, (SQLLEN)sizeof(text), &ind)
+                          : SQLGetData(h, i, SQL_C_SBIGINT, &v, (SQLLEN)sizeof(v), &ind);
+
+    if (!SQL_SUCCEEDED(r))
+        return diag_error(c, SQL_HANDLE_STMT, h, s->name, err);
+    *out = value_null();
+    if (ind == SQL_NULL_DATA)
+        return true;
+    if (is_text && !digits_parse(text, &v))
+        return error_set(err, ERR_DATABASE, NULL, "%s: column %s is '%s', not a 64-bit integer",
+                         s->name, s->columns[i - 1].name, text);
+    *out = value_i64(v);
+    return true;
+}
+
 static bool read_row(struct conn *c, SQLHSTMT h, const struct statement *s, struct value *out,
                      struct error *err)
 {
@@ -477,11 +487,8 @@ static bool read_row(struct conn *c, SQLHSTMT h, const struct statement *s, stru
                 return false;
             continue;
         }
-        int64_t v = 0;
-        SQLLEN ind = 0;
-        if (!SQL_SUCCEEDED(SQLGetData(h, at, SQL_C_SBIGINT, &v, (SQLLEN)sizeof(v), &ind)))
-            return diag_error(c, SQL_HANDLE_STMT, h, s->name, err);
-        out[i] = ind == SQL_NULL_DATA ? value_null() : value_i64(v);
+        if (!read_i64(c, h, at, s, &out[i], err))
+            return false;
     }
     return true;
 }
@@ -536,9 +543,19 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
     return done(c, ok);
 }
 
-bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct error *err)
+/* Where DDL commits a migration is run again from its first text: what is there is right. */
+static bool is_done(const struct conn *c, SQLHSTMT h)
 {
     struct diag d;
+
+    if (!c->db->ops->is_done)
+        return false;
+    diag_read(SQL_HANDLE_STMT, h, &d);
+    return c->db->ops->is_done(&d);
+}
+
+bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct error *err)
+{
     SQLHSTMT h;
     SQLRETURN r;
 
@@ -547,11 +564,7 @@ bool conn_text(struct conn *c, const char *sql, int64_t deadline_us, struct erro
     watch_start(c, WATCH_CALL, deadline_us);
     watch_handle(c, h);
     r = SQLExecDirect(h, (SQLCHAR *)(uintptr_t)sql, SQL_NTS);
-    bool ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA;
-    if (!ok && c->db->ops->is_done) { /* an earlier run came this far */
-        diag_read(SQL_HANDLE_STMT, h, &d);
-        ok = c->db->ops->is_done(&d);
-    }
+    const bool ok = SQL_SUCCEEDED(r) || r == SQL_NO_DATA || is_done(c, h);
     if (!ok)
         diag_error(c, SQL_HANDLE_STMT, h, "migration", err);
     (void)!done(c, ok);
@@ -577,8 +590,8 @@ bool conn_check(struct conn *c, const struct statement *s, size_t step, struct e
     watch_start(c, WATCH_CALL, clock_mono_us() + c->db->statement_timeout_us);
     r = SQLPrepare(h, (SQLCHAR *)(uintptr_t)buffer_cstr(&sql), SQL_NTS);
     /* and it sends the text to the server only when it is asked about it */
-    if (SQL_SUCCEEDED(r) && c->db->ops->id == DIALECT_POSTGRES) {
-        if (s->steps[step].norder > 0)
+    if (SQL_SUCCEEDED(r) && c->db->ops->id != DIALECT_SQLITE) {
+        if (s->steps[step].norder > 0 && c->db->ops->id == DIALECT_POSTGRES)
             r = SQLDescribeParam(h, 1, &type, &size, &digits, &null);
         else if (s->ncolumns > 0)
             r = SQLNumResultCols(h, &n);
@@ -591,8 +604,9 @@ bool conn_check(struct conn *c, const struct statement *s, size_t step, struct e
 }
 
 /* ---- transactions ----
- * As texts on every engine: on SQLite nothing else works, and psqlODBC's SQLEndTran drops the
- * warning that a COMMIT was not replicated. Autocommit stays on. */
+ * As texts where that works: on SQLite nothing else does, and psqlODBC's SQLEndTran drops the
+ * warning that a COMMIT was not replicated. Autocommit stays on there. On Oracle there is no text
+ * that begins: the driver is told, by the first statement that needs it the other way. */
 
 static bool text_txn(struct conn *c, const char *name, int64_t deadline_us, bool *has_warned,
                      struct error *err)
@@ -605,9 +619,36 @@ static bool text_txn(struct conn *c, const char *name, int64_t deadline_us, bool
     return conn_exec(c, &k, NULL, has_warned, err);
 }
 
+/* Nothing is pending when it is turned on: that would commit it. */
+static bool conn_autocommit(struct conn *c, bool is_on, struct error *err)
+{
+    const SQLULEN mode = is_on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF;
+
+    if (!c->db->ops->has_driver_txn || c->is_manual != is_on)
+        return true;
+    if (!SQL_SUCCEEDED(
+            SQLSetConnectAttr(c->dbc, SQL_ATTR_AUTOCOMMIT, (SQLPOINTER)(uintptr_t)mode, 0))) {
+        diag_error(c, SQL_HANDLE_DBC, c->dbc, "autocommit", err);
+        c->is_broken = true;
+        return false;
+    }
+    c->is_manual = !is_on;
+    return true;
+}
+
+static bool driver_end(struct conn *c, SQLSMALLINT how, int64_t deadline_us, struct error *err)
+{
+    if (!c->is_manual) /* no statement ran */
+        return true;
+    watch_start(c, WATCH_COMMIT, deadline_us);
+    const SQLRETURN r = SQLEndTran(SQL_HANDLE_DBC, c->dbc, how);
+    const bool ok = SQL_SUCCEEDED(r) || diag_error(c, SQL_HANDLE_DBC, c->dbc, "COMMIT", err);
+    return done(c, ok);
+}
+
 bool conn_begin(struct conn *c, int64_t deadline_us, struct error *err)
 {
-    c->is_in_txn = text_txn(c, "txn_begin", deadline_us, NULL, err);
+    c->is_in_txn = c->db->ops->has_driver_txn || text_txn(c, "txn_begin", deadline_us, NULL, err);
     return c->is_in_txn;
 }
 
@@ -627,7 +668,8 @@ bool conn_commit(struct conn *c, int64_t deadline_us, struct error *err)
 {
     bool has_warned = false;
 
-    if (!text_txn(c, "txn_commit", deadline_us, &has_warned, err))
+    if (c->db->ops->has_driver_txn ? !driver_end(c, SQL_COMMIT, deadline_us, err)
+                                   : !text_txn(c, "txn_commit", deadline_us, &has_warned, err))
         return commit_failed(c, err);
     c->is_in_txn = false;
     if (!has_warned)
@@ -639,11 +681,15 @@ bool conn_commit(struct conn *c, int64_t deadline_us, struct error *err)
 
 void conn_rollback(struct conn *c)
 {
+    const int64_t deadline_us = clock_mono_us() + ROLLBACK_US;
     struct error e;
 
     if (!c->is_in_txn)
         return;
     c->is_in_txn = false;
-    if (!c->is_broken && !text_txn(c, "txn_rollback", clock_mono_us() + ROLLBACK_US, NULL, &e))
+    if (c->db->ops->has_driver_txn) { /* also when it is broken: an orderly logoff would commit */
+        c->is_pending = !driver_end(c, SQL_ROLLBACK, deadline_us, &e) && e.code != ERR_CONNECTION;
+        c->is_broken = c->is_broken || c->is_pending;
+    } else if (!c->is_broken && !text_txn(c, "txn_rollback", deadline_us, NULL, &e))
         c->is_broken = true;
 }

@@ -23,9 +23,14 @@ struct conn {
     bool is_connected;
     bool is_broken; /* never to be used again */
     bool is_in_txn;
+    bool is_manual;            /* autocommit is off */
+    bool is_pending;           /* a rollback failed: what was written may still be there */
     struct prepared *prepared; /* by (statement, step, rows) */
     struct cell *cells;        /* scratch of binding */
     size_t ncells;
+    struct buffer array; /* of binding many rows */
+    SQLUSMALLINT *statuses;
+    SQLULEN processed;
     struct buffer *columns; /* scratch of fetching */
     size_t ncolumns;
     struct conn *next_idle, *next; /* the pool's */

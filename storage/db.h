@@ -36,16 +36,18 @@ struct db_config {
     const char *server; /* host, "h1,h2" for several (the writable one is used), or the folder of a
                            Unix socket */
     const char *port;   /* "5432", or "5432,5433" beside several hosts */
-    const char *database; /* PostgreSQL */
+    const char *database; /* PostgreSQL; Oracle: the service, or without server a name of
+                             tnsnames.ora or a whole (DESCRIPTION=...) */
     const char *user, *password;
     const char *password_file; /* read at each new connection, in place of password */
     /* PostgreSQL: "disable", "require", "verify-ca", "verify-full"; NULL: the driver's way. */
     const char *tls;
     const char *tls_root_file, *tls_cert_file, *tls_key_file; /* PEM */
-    const char *schema;             /* PostgreSQL: search_path; NULL: the server's default */
-    const char *file;               /* SQLite; its folder must exist */
-    const char *options;            /* further keywords, "A=b;C=d", last in the connection string */
-    uint32_t pool_max;              /* connections; 0: 8 */
+    const char *schema;  /* PostgreSQL: search_path; Oracle: the user who owns the tables; NULL: the
+                            server's default */
+    const char *file;    /* SQLite; its folder must exist */
+    const char *options; /* further keywords, "A=b;C=d", last in the connection string */
+    uint32_t pool_max;   /* connections; 0: 8 */
     int64_t checkout_timeout_us;    /* waiting for a connection of the pool; 0: 5 s */
     int64_t statement_timeout_us;   /* 0: 10 s */
     int64_t login_timeout_us;       /* 0: 5 s; whole seconds are used */
@@ -105,10 +107,12 @@ MUST_CHECK bool txn_insert_many(struct txn *t, const char *stmt, const struct va
 /* One fenced write: rows and the check of the fence in one act of the server, no lock held while
  * the caller sleeps. stmt has `fenced:` in its header; params hold the fence (epoch, holder, ...)
  * among them; values and nrows as in txn_insert_many, at most FENCED_ROWS_MAX, 0 for none.
- * *affected (may be NULL): rows written beside the fence's. Runs again by itself only when the
- * server says that it did nothing (ERR_RETRY). Fails: ERR_FENCED (nothing was written; never
- * retry), ERR_UNKNOWN_OUTCOME (the answer was lost: move the own epoch (lease_settle), then read
- * back by key), ERR_DUPLICATE, ... */
+ * *affected (may be NULL): rows written beside the fence's (Oracle: those of the row group, and of
+ * texts before the block; see sql/statements/README). On Oracle the rows go before the fence, so a
+ * row that cannot be written is told first, ERR_DUPLICATE where others say ERR_FENCED. Runs again
+ * by itself only when the server says that it did nothing (ERR_RETRY). Fails: ERR_FENCED (nothing
+ * was written; never retry), ERR_UNKNOWN_OUTCOME (the answer was lost: move the own epoch
+ * (lease_settle), then read back by key), ERR_DUPLICATE, ... */
 #define FENCED_ROWS_MAX 1024
 MUST_CHECK bool db_fenced(struct db *db, const char *stmt, const struct value *params, size_t n,
                           const struct value *values, size_t nrows, int64_t timeout_us,

@@ -56,6 +56,7 @@ struct db {
 struct txn {
     struct conn *conn;
     int64_t deadline_us;
+    bool is_single; /* see rows_exec */
     bool has_failed;
     struct error first; /* why */
 };
@@ -93,9 +94,10 @@ MUST_CHECK bool statement_for(const struct db *db, const char *name, const struc
 /* Sleeps before try number `attempt` (0, 1, ...); false when the deadline comes first. */
 bool retry_wait(int attempt, int64_t deadline_us);
 /* One try of db_txn: begun until start_us, its statements ended until deadline_us. *is_final: fn
- * failed for a reason of its own, which another run would not mend. */
+ * failed for a reason of its own, which another run would not mend. *is_single: see rows_exec;
+ * false at the first try. */
 MUST_CHECK bool txn_try(struct db *db, int64_t start_us, int64_t deadline_us, txn_fn *fn, void *ctx,
-                        bool *is_final, struct error *err);
+                        bool *is_final, bool *is_single, struct error *err);
 /* A migration's text inside a transaction. */
 MUST_CHECK bool txn_text(struct txn *t, const char *sql, struct error *err);
 #endif

@@ -125,7 +125,8 @@ static bool has_version_table(struct db *db, bool *out, struct error *err)
 {
     int64_t n = 0;
 
-    if (!db_query(db, "schema_version_exists", NULL, 0, 0, count_row, &n, err))
+    if (!db_query(db, "schema_version_exists", NULL, 0, 0, count_row, &n, err) &&
+        err->code != ERR_SCHEMA) /* on oracle it looks for the table by reading it */
         return false;
     *out = n > 0;
     return true;
@@ -268,10 +269,11 @@ static bool may_try_again(struct migrating *m, const struct error *err, int atte
 static bool run_txn(struct migrating *m, txn_fn *fn, void *ctx, int64_t until_us, struct error *err)
 {
     int64_t since_us = 0, say_us = clock_mono_us() + SAY_US;
+    bool is_single = false;
 
     for (int attempt = 0;; attempt++) {
         bool is_final = false;
-        if (txn_try(m->db, db_deadline(m->db, 0), until_us, fn, ctx, &is_final, err))
+        if (txn_try(m->db, db_deadline(m->db, 0), until_us, fn, ctx, &is_final, &is_single, err))
             return true;
         if (is_final || !may_try_again(m, err, attempt, until_us, &since_us, &say_us))
             return false;

@@ -14,6 +14,7 @@ CLEANFILES += gen/sql_catalogue.c gen/sql_catalogue.c.tmp
 noinst_LTLIBRARIES += libstorage-core.la libstorage.la
 libstorage_core_la_SOURCES = \
 	%D%/attempt.c \
+	%D%/bind.c %D%/bind.h \
 	%D%/catalogue.c %D%/catalogue.h %D%/catalogue_table.h \
 	%D%/claim.c %D%/claim.h \
 	%D%/conn.c %D%/conn.h \
@@ -25,6 +26,7 @@ libstorage_core_la_SOURCES = \
 	%D%/lease.c %D%/lease.h %D%/lease_watch.c \
 	%D%/migrate.c %D%/migrate.h \
 	%D%/pool.c \
+	%D%/rows.c %D%/rows.h \
 	%D%/schema_sql.c %D%/schema_sql.h \
 	%D%/secret.c %D%/secret.h \
 	%D%/socket_find.c %D%/socket_find.h \

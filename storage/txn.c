@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "storage/db_internal.h"
+#include "storage/rows.h"
 
 int64_t db_deadline(const struct db *db, int64_t timeout_us)
 {
@@ -120,6 +121,17 @@ struct one {
     bool is_sent;
 };
 
+/* Several texts are one act. */
+static bool one_txn(struct conn *c, struct call *k, int64_t *affected, struct error *err)
+{
+    if (!conn_begin(c, k->deadline_us, err))
+        return false;
+    if (texts_exec(c, k, affected, NULL, err))
+        return conn_commit(c, k->deadline_us, err);
+    conn_rollback(c);
+    return false;
+}
+
 static bool one_try(struct db *db, struct one *o, int64_t deadline_us, struct error *err)
 {
     struct call k = {.s = o->s, .params = o->params, .deadline_us = deadline_us};
@@ -136,8 +148,10 @@ static bool one_try(struct db *db, struct one *o, int64_t deadline_us, struct er
     o->is_sent = true;
     if (o->fn)
         ok = conn_query(c, &k, o->fn, o->ctx, &o->handed, &has_warned, err);
+    else if (o->s->nsteps == 1 || o->s->is_first)
+        ok = texts_exec(c, &k, &o->affected, &has_warned, err);
     else
-        ok = conn_exec(c, &k, &o->affected, &has_warned, err);
+        ok = one_txn(c, &k, &o->affected, err);
     if (is_write)
         gate_leave(db);
     if (ok && has_warned && is_write) {
@@ -219,7 +233,7 @@ bool txn_exec(struct txn *t, const char *stmt, const struct value *params, size_
     if (!txn_usable(t, to))
         return false;
     if (!statement_for(t->conn->db, stmt, params, n, false, &k.s, to) ||
-        !conn_exec(t->conn, &k, affected, NULL, to))
+        !texts_exec(t->conn, &k, affected, NULL, to))
         return txn_failed(t, to);
     return true;
 }
@@ -245,48 +259,30 @@ bool txn_text(struct txn *t, const char *sql, struct error *err)
     return conn_text(t->conn, sql, t->deadline_us, err) || txn_failed(t, err);
 }
 
-/* The largest power of two of rows that fits one text. */
-static size_t chunk_rows(const struct dialect_ops *ops, const struct statement *s, size_t left)
-{
-    size_t n = ops->rows_max;
-
-    while (n > 1 && (n > left || n * s->nrow + s->nparams > 32000))
-        n /= 2;
-    return n;
-}
-
 bool txn_insert_many(struct txn *t, const char *stmt, const struct value *params, size_t n,
                      const struct value *values, size_t nrows, struct error *err)
 {
     struct error own, *to = err ? err : &own;
     struct call k = {.params = params, .deadline_us = t->deadline_us};
-    struct db *db = t->conn->db;
+    int64_t affected = 0;
 
     if (!txn_usable(t, to))
         return false;
-    if (!statement_for(db, stmt, params, n, false, &k.s, to) || !rows_fit(k.s, values, nrows, to))
+    if (!statement_for(t->conn->db, stmt, params, n, false, &k.s, to) ||
+        !rows_fit(k.s, values, nrows, to) ||
+        !rows_exec(t->conn, &k, values, nrows, &t->is_single, &affected, to))
         return txn_failed(t, to);
-    while (nrows > 0) {
-        int64_t affected = 0;
-        k.nrows = k.padded = chunk_rows(db->ops, k.s, nrows);
-        k.values = values;
-        if (!conn_exec(t->conn, &k, &affected, NULL, to))
-            return txn_failed(t, to);
-        if ((size_t)affected != k.nrows) {
-            error_set(to, ERR_INTERNAL, NULL, "%s: %lld of %zu rows inserted", stmt,
-                      (long long)affected, k.nrows);
-            return txn_failed(t, to);
-        }
-        values += k.nrows * k.s->nrow;
-        nrows -= k.nrows;
-    }
-    return true;
+    if ((size_t)affected == nrows)
+        return true;
+    error_set(to, ERR_INTERNAL, NULL, "%s: %lld of %zu rows inserted", stmt, (long long)affected,
+              nrows);
+    return txn_failed(t, to);
 }
 
 bool txn_try(struct db *db, int64_t start_us, int64_t deadline_us, txn_fn *fn, void *ctx,
-             bool *is_final, struct error *err)
+             bool *is_final, bool *is_single, struct error *err)
 {
-    struct txn t = {.deadline_us = deadline_us};
+    struct txn t = {.deadline_us = deadline_us, .is_single = *is_single};
     bool ok;
 
     if (!pool_checkout(db, start_us, &t.conn, err))
@@ -298,6 +294,7 @@ bool txn_try(struct db *db, int64_t start_us, int64_t deadline_us, txn_fn *fn, v
     ok = conn_begin(t.conn, start_us, err);
     if (ok) {
         ok = fn(&t, ctx, err);
+        *is_single = t.is_single;
         *is_final = !ok && !t.has_failed && err->code != ERR_RETRY;
         if (ok && t.has_failed) { /* the callback swallowed an error: nothing of it may stay */
             *err = t.first;
@@ -317,12 +314,13 @@ bool db_txn(struct db *db, int64_t timeout_us, txn_fn *fn, void *ctx, struct err
 {
     const int64_t deadline_us = db_deadline(db, timeout_us);
     struct error ignored;
+    bool is_single = false;
 
     err = err ? err : &ignored;
     for (int attempt = 0;; attempt++) {
         bool is_final = false;
         err->code = ERR_NONE;
-        if (txn_try(db, deadline_us, deadline_us, fn, ctx, &is_final, err))
+        if (txn_try(db, deadline_us, deadline_us, fn, ctx, &is_final, &is_single, err))
             return true;
         if (is_final || !is_transient(err->code) || !retry_wait(attempt, deadline_us))
             return false;
@@ -337,6 +335,7 @@ struct fenced {
     const struct value *params, *values;
     size_t nrows;
     int64_t affected;
+    bool is_single; /* see rows_exec */
 };
 
 static bool lost_fence(const struct fenced *f, struct error *err)
@@ -391,29 +390,77 @@ static bool fenced_text(struct conn *c, struct fenced *f, int64_t deadline_us, s
     return held[0] > 0 || lost_fence(f, err);
 }
 
+/* One text of several: for all rows when it takes rows. */
+static bool fenced_step(struct conn *c, struct fenced *f, struct call *k, int64_t *affected,
+                        struct error *err)
+{
+    if (step_has_rows(&k->s->steps[k->step]))
+        return rows_exec(c, k, f->values, f->nrows, &f->is_single, affected, err);
+    k->nrows = k->padded = 0;
+    return conn_exec(c, k, affected, NULL, err);
+}
+
 /* Several texts in one transaction, the fence first: it holds the only write lock there is. */
-static bool fenced_steps(struct conn *c, struct fenced *f, int64_t deadline_us, struct error *err)
+static bool fence_first(struct conn *c, struct fenced *f, int64_t deadline_us, struct error *err)
 {
     struct call k = {.s = f->s, .params = f->params, .deadline_us = deadline_us};
 
     f->affected = 0;
+    if (!conn_begin(c, deadline_us, err))
+        return false;
     for (k.step = 0; k.step < f->s->nsteps; k.step++) {
-        const struct step *step = &f->s->steps[k.step];
-        const bool has_rows = strstr(step->sql, ":rows") != NULL;
-        const size_t times = has_rows ? f->nrows : 1;
-        for (size_t i = 0; i < times; i++) {
-            int64_t affected = 0;
-            k.values = has_rows ? f->values + i * f->s->nrow : NULL;
-            k.nrows = k.padded = has_rows ? 1 : 0;
-            if (!conn_exec(c, &k, &affected, NULL, err))
-                return false;
-            if (k.step == 0 && affected == 0)
-                return lost_fence(f, err);
-            if (k.step > 0)
-                f->affected += affected;
+        int64_t affected = 0;
+        bool ok = fenced_step(c, f, &k, &affected, err);
+        if (ok && k.step == 0 && affected == 0)
+            ok = lost_fence(f, err);
+        if (!ok) {
+            conn_rollback(c);
+            return false;
         }
+        if (k.step > 0)
+            f->affected += affected;
     }
+    return conn_commit(c, deadline_us, err);
+}
+
+/* The block that checks the fence, writes and commits, in one call that is never cancelled. */
+static bool fence_block(struct conn *c, struct fenced *f, struct call *k, struct error *err)
+{
+    bool has_warned = false;
+
+    k->nrows = k->padded = 0;
+    k->kind = WATCH_COMMIT;
+    const bool ok = conn_exec(c, k, NULL, &has_warned, err);
+    if (!ok && (err->code == ERR_CONNECTION || err->code == ERR_IO || err->code == ERR_TIMEOUT)) {
+        c->is_broken = true;
+        err->code = ERR_UNKNOWN_OUTCOME;
+        return error_add(err, "the answer to a fenced write was lost");
+    }
+    if (!ok)
+        return err->code == ERR_FENCED ? lost_fence(f, err) : false;
+    c->is_in_txn = false;
     return true;
+}
+
+/* Several texts in one transaction, the fence last, so that no lock on it is held while this
+ * process may be stopped. */
+static bool fence_last(struct conn *c, struct fenced *f, int64_t deadline_us, struct error *err)
+{
+    struct call k = {.s = f->s, .params = f->params, .deadline_us = deadline_us};
+    bool ok = true;
+
+    f->affected = 0;
+    if (f->s->nsteps > 1 && !conn_begin(c, deadline_us, err))
+        return false;
+    for (; ok && k.step + 1 < f->s->nsteps; k.step++) {
+        int64_t affected = 0;
+        ok = fenced_step(c, f, &k, &affected, err);
+        f->affected += affected;
+    }
+    ok = ok && fence_block(c, f, &k, err);
+    if (!ok)
+        conn_rollback(c);
+    return ok;
 }
 
 static bool fenced_try(struct db *db, struct fenced *f, int64_t deadline_us, struct error *err)
@@ -427,18 +474,12 @@ static bool fenced_try(struct db *db, struct fenced *f, int64_t deadline_us, str
         pool_return(c);
         return false;
     }
-    if (db->ops->has_fenced_text) {
+    if (db->ops->has_fenced_text)
         ok = fenced_text(c, f, deadline_us, err);
-    } else {
-        ok = conn_begin(c, deadline_us, err);
-        if (ok) {
-            ok = fenced_steps(c, f, deadline_us, err);
-            if (!ok)
-                conn_rollback(c);
-            else
-                ok = conn_commit(c, deadline_us, err);
-        }
-    }
+    else if (db->ops->has_fence_last)
+        ok = fence_last(c, f, deadline_us, err);
+    else
+        ok = fence_first(c, f, deadline_us, err);
     gate_leave(db);
     pool_return(c);
     return ok;

@@ -1,7 +1,7 @@
 /* value.h: what goes into a statement and comes out of it.
- * Text is UTF-8 without NUL. Empty text is stored as NULL on every engine (Oracle cannot tell them
- * apart), so a column that may be empty is nullable and '' and NULL mean the same. Empty bytes stay
- * empty where the engine can; never give a meaning to the difference between empty and NULL. */
+ * Text is UTF-8 without NUL. Empty text and empty bytes are stored as NULL on every engine, because
+ * Oracle has no others: a column that may be empty is nullable, what was empty is read as NULL, and
+ * NULL reads as empty ({NULL, 0}). A column that is NOT NULL refuses them alike everywhere. */
 #ifndef STORAGE_VALUE_H
 #define STORAGE_VALUE_H
 #include "base/buffer.h"

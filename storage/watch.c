@@ -186,13 +186,12 @@ void watch_proven(struct conn *c, struct sockets *connected, uint16_t own_port)
     sockets_free(connected);
 }
 
-void watch_cut(struct conn *c)
+bool watch_cut(struct conn *c)
 {
     mutex_lock(&c->watch.mutex);
     const uint64_t inode = c->watch.socket;
     mutex_unlock(&c->watch.mutex);
-    if (inode != 0)
-        socket_cut(inode);
+    return inode != 0 && socket_cut(inode);
 }
 
 bool watch_may_free(struct conn *c)

@@ -60,8 +60,9 @@ bool watch_step(struct conn *c, int64_t now_us, int64_t proof_us);
 void watch_connecting(struct conn *c);
 void watch_connected(struct conn *c, struct sockets *connected);
 void watch_proven(struct conn *c, struct sockets *connected, uint16_t own_port);
-/* Cuts the socket, when it is known: what follows does not wait for the server. */
-void watch_cut(struct conn *c);
+/* Cuts the socket, when it is known: what follows does not wait for the server. False: it
+ * is not known. */
+bool watch_cut(struct conn *c);
 /* False when a cancel request is still under way: it frees the connection when it is back. */
 bool watch_may_free(struct conn *c);
 #endif

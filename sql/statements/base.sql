@@ -186,7 +186,7 @@ END;
 UPDATE ls_lease_beat SET beat = beat + 1 WHERE name = :name AND epoch = :epoch AND holder = :holder
 
 -- lease_probe: is a commit quick, and is no renewal under way
--- params: name text, epoch i64, beat i64, holder bytes
+-- params: name text(64), epoch i64, beat i64, holder bytes
 -- rows: 1, 0 when there was a sign of life   locks: that row   plan: primary key   called: before a take-over by silence
 -- Writes the row that a renewal writes: waits for one whose commit takes its time, and then finds its beat.
 UPDATE ls_lease_beat SET beat = beat

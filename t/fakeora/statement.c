@@ -127,7 +127,8 @@ static bool param_fits(struct fo_stmt *s, size_t i, struct ora_diag *d)
     return true;
 }
 
-/* One LONG at most, behind all others, and none in a MERGE. */
+/* One LONG at most, behind all others, and none in a MERGE. In an UPDATE the key is behind it:
+ * Oracle minds only values that may take more than 4000 bytes. */
 static bool params_fit(struct fo_stmt *s, SQLSMALLINT n, struct ora_diag *d)
 {
     size_t longs = 0;
@@ -140,7 +141,8 @@ static bool params_fit(struct fo_stmt *s, SQLSMALLINT n, struct ora_diag *d)
         const struct param *p = &s->params[i];
         if (!param_fits(s, i, d))
             return false;
-        if (longs > 0 && !is_long(p)) {
+        const bool is_small = p->size * 4 <= VARCHAR2_MAX;
+        if (longs > 0 && !is_long(p) && !(is_small && strncasecmp(s->text, "UPDATE", 6) == 0)) {
             diag_ora(d, 24816,
                      "Expanded non LONG bind data supplied after actual LONG or LOB column");
             return false;

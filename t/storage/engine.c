@@ -6,11 +6,18 @@
 
 #include "storage/migrate.h"
 
-bool engine_is_postgres(void)
+enum dialect engine_dialect(void)
 {
     const char *e = getenv("LS_TEST_ENGINE");
 
-    return e && strcmp(e, "postgresql") == 0;
+    return e && strcmp(e, "postgresql") == 0 ? DIALECT_POSTGRES
+           : e && strcmp(e, "oracle") == 0   ? DIALECT_ORACLE
+                                             : DIALECT_SQLITE;
+}
+
+bool engine_is_postgres(void)
+{
+    return engine_dialect() == DIALECT_POSTGRES;
 }
 
 void engine_config(struct db_config *cfg)
@@ -23,6 +30,15 @@ void engine_config(struct db_config *cfg)
         cfg->database = getenv("LS_TEST_PG_DATABASE");
         cfg->user = getenv("LS_TEST_PG_USER");
         cfg->password = getenv("LS_TEST_PG_PASSWORD");
+        cfg->schema = "ls_test";
+    } else if (engine_dialect() == DIALECT_ORACLE) {
+        cfg->type = "oracle";
+        cfg->driver = getenv("LS_TEST_ORACLE_DRIVER");
+        cfg->server = getenv("LS_TEST_ORACLE_SERVER");
+        cfg->port = getenv("LS_TEST_ORACLE_PORT");
+        cfg->database = getenv("LS_TEST_ORACLE_DATABASE");
+        cfg->user = getenv("LS_TEST_ORACLE_USER");
+        cfg->password = getenv("LS_TEST_ORACLE_PASSWORD");
         cfg->schema = "ls_test";
     } else {
         cfg->type = "sqlite";

@@ -11,6 +11,7 @@
 #include "storage/db.h"
 
 bool engine_is_postgres(void);
+enum dialect engine_dialect(void);
 void engine_config(struct db_config *cfg); /* the engine of this run, schema "ls_test" */
 struct db *engine_open(void);              /* migrated; fails the test when it cannot */
 /* Asserts that what failed with this code, printing the error otherwise. */

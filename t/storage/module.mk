@@ -1,5 +1,6 @@
 # The storage tests: one program, run on each engine by a script.
-STORAGE_TEST_SQL = %D%/sql/statements/test.sql %D%/sql/postgres/9001-test.sql %D%/sql/sqlite/9001-test.sql
+STORAGE_TEST_SQL = %D%/sql/statements/test.sql %D%/sql/postgres/9001-test.sql %D%/sql/sqlite/9001-test.sql \
+	%D%/sql/oracle/9001-test.sql %D%/sql/oracle/9002-lease.sql
 STORAGE_TEST_SQL += %D%/sql/statements/lease.sql %D%/sql/postgres/9002-lease.sql %D%/sql/sqlite/9002-lease.sql
 gen/sql_catalogue_test.c: $(SQL_STATEMENTS) $(SQL_MIGRATIONS) $(STORAGE_TEST_SQL) storage/embed.awk storage/embed.sh
 	$(AM_V_GEN)$(SHELL) $(srcdir)/storage/embed.sh '$(AWK)' $(srcdir) $@ $(SQL_STATEMENTS) \
@@ -30,8 +31,8 @@ t_storage_fault_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 BLACKBOX_TESTS += %D%/doctor.sh
 EXTRA_DIST += %D%/doctor.sh
 
-BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
-EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
+BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
+EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
 
 # Not a test: t/bench/storage.sh ENGINE prints figures.
 check_PROGRAMS += t/bench/bench_storage

@@ -23,6 +23,20 @@ UPDATE ls_lease SET epoch = epoch WHERE name = :name AND epoch = :epoch AND hold
 INSERT INTO t_act (id, part, name, epoch, holder, payload)
 SELECT column1, column2, :name, :epoch, :holder, column3 FROM (VALUES :rows);
 
+-- t_act_write: rows under the fence of a lease, which say under which fence they were written
+-- dialect: oracle
+-- params: name text, epoch i64, holder bytes
+-- row: id i64, part i64, payload bytes
+-- fenced: ls_lease
+-- rows: as many as given   locks: the lease's row   plan: primary keys   called: tests
+INSERT INTO t_act (id, part, name, epoch, holder, payload)
+VALUES (:row.id, :row.part, :name, :epoch, :holder, :row.payload);
+BEGIN
+UPDATE ls_lease SET epoch = epoch WHERE name = :name AND epoch = :epoch AND holder = :holder;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+COMMIT;
+END;
+
 -- t_act_count: what was written by one write
 -- params: id i64
 -- columns: n i64

@@ -5,6 +5,14 @@
 -- rows: 1   locks: that row   plan: primary key   called: tests
 INSERT INTO t_value (id, i, s, b) VALUES (:id, :i, :s, :b)
 
+-- t_value_insert: one row
+-- dialect: oracle
+-- texts: all
+-- params: id i64, i i64, s text, b bytes
+-- rows: 1   locks: that row   plan: primary key   called: tests
+INSERT INTO t_value (id, i, s) VALUES (:id, :i, :s);
+UPDATE t_value SET b = :b WHERE id = :id;
+
 -- t_value_update: one row
 -- params: id i64, i i64
 -- rows: 1   locks: that row   plan: primary key   called: tests
@@ -54,6 +62,16 @@ SELECT COUNT(pg_sleep(20)) AS n
 -- rows: 1   locks: none   plan: none   called: tests
 SELECT COUNT(*) AS n FROM (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 300000000)
     SELECT n FROM r)
+
+-- t_slow: takes some seconds
+-- dialect: oracle
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+WITH d AS (SELECT 1 AS one FROM dual UNION ALL SELECT 2 AS one FROM dual UNION ALL SELECT 3 AS one FROM dual
+    UNION ALL SELECT 4 AS one FROM dual UNION ALL SELECT 5 AS one FROM dual UNION ALL SELECT 6 AS one FROM dual
+    UNION ALL SELECT 7 AS one FROM dual UNION ALL SELECT 8 AS one FROM dual)
+SELECT COUNT(*) AS n FROM d a CROSS JOIN d b CROSS JOIN d c CROSS JOIN d e CROSS JOIN d f CROSS JOIN d g CROSS JOIN d h
+  CROSS JOIN d i CROSS JOIN d j CROSS JOIN d k
 
 -- t_log_many: rows without a fence
 -- row: ts i64, kind i64, name text(100), payload bytes
@@ -117,6 +135,20 @@ UPDATE t_node SET watermark = :watermark
  WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND watermark < :watermark;
 INSERT INTO t_log (ts, kind, name, payload) VALUES :rows;
 
+-- t_log_fenced: log rows under the fence of their node
+-- dialect: oracle
+-- params: watermark i64, node_index i64, epoch i64, holder bytes
+-- row: ts i64, kind i64, name text(100), payload bytes
+-- fenced: t_node
+-- rows: as many as given   locks: the node's row   plan: primary keys   called: tests
+INSERT INTO t_log (ts, kind, name, payload) VALUES :rows;
+BEGIN
+UPDATE t_node SET watermark = :watermark
+ WHERE node_index = :node_index AND epoch = :epoch AND holder = :holder AND watermark < :watermark;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+COMMIT;
+END;
+
 -- t_value_fenced: an update under the fence of a lease, which may find no row
 -- dialect: postgresql
 -- params: name text, epoch i64, holder bytes, id i64, i i64
@@ -135,6 +167,19 @@ SELECT (SELECT COUNT(*) FROM f) AS held, (SELECT COUNT(*) FROM u) AS written
 -- rows: 0 or 1   locks: the database   plan: primary keys   called: tests
 UPDATE ls_lease SET epoch = epoch WHERE name = :name AND epoch = :epoch AND holder = :holder;
 UPDATE t_value SET i = :i WHERE id = :id;
+
+-- t_value_fenced: an update under the fence of a lease, which may find no row
+-- dialect: oracle
+-- params: name text, epoch i64, holder bytes, id i64, i i64
+-- columns: held i64, written i64
+-- fenced: ls_lease
+-- rows: 0 or 1   locks: the value, the lease's row   plan: primary keys   called: tests
+UPDATE t_value SET i = :i WHERE id = :id;
+BEGIN
+UPDATE ls_lease SET epoch = epoch WHERE name = :name AND epoch = :epoch AND holder = :holder;
+IF SQL%ROWCOUNT = 0 THEN RAISE_APPLICATION_ERROR(-20001, 'fenced'); END IF;
+COMMIT;
+END;
 
 -- t_schema_forget: undoes a note of a migration
 -- params: version i64
