@@ -103,6 +103,8 @@ struct signer cast_signer(const struct cast *c, char letter)
         return (struct signer){c->y.keys, c->y.ns};
     case 'P':
         return (struct signer){c->p.keys, c->p.ns};
+    case 'M':
+        return (struct signer){c->m.keys, c->m.ns};
     case 'S':
         return (struct signer){c->s.keys, c->s.ns};
     case 'Z':
@@ -188,12 +190,28 @@ static const char *definitions(struct cast *c, enum variant v, struct maker *k)
 
 static const char *owner_keys(struct cast *c, enum variant v, struct maker *k)
 {
-    const struct node *of = v == KEYS_D ? &c->x : v < KEYS_B ? &c->a : &c->b;
-    const struct public_key *keys[] = {member_key(of, 0), member_key(of, 1), member_key(of, 2),
-                                       c->n};
+    const struct node *of = v == KEYS_D             ? &c->x
+                            : v == KEYS_M_SEQUENCER ? &c->m
+                            : v == KEYS_MED_OLD     ? &c->w.mediator
+                            : v == KEYS_SEQ_OLD     ? &c->w.sequencer
+                            : v < KEYS_B            ? &c->a
+                                                    : &c->b;
+    const struct public_key *keys[] = {member_key(of, 0), member_key(of, 1), NULL, c->n};
     char member[MEMBER_TEXT_SIZE];
 
+    if (keyring_count(of->keys) > 3)
+        keys[2] = member_key(of, 2); /* participants encrypt */
     switch ((int)v) {
+    case KEYS_M_SEQUENCER:
+        member_format(MEMBER_SEQUENCER, c->m.uid, member);
+        make_keys(k, member, keys, 2);
+        k->text = strdup(member);
+        k->u.keys.member = k->text;
+        return "M";
+    case KEYS_MED_OLD:
+    case KEYS_SEQ_OLD: /* to be removed by the operator */
+        make_keys(k, of->member, keys, 2);
+        return "O";
     case KEYS_A_MORE:
         make_keys(k, c->a.member, keys, 4);
         return "A12N";
@@ -223,6 +241,13 @@ static const char *participants(struct cast *c, enum variant v, struct maker *k)
     const char *sync = topology_synchronizer(c->w.t), *ids[] = {"01", "02"};
 
     switch ((int)v) {
+    case TRUST_A_FLAGS:
+        make_trust(k, c->a.uid, sync);
+        k->flag =
+            P30__ENUMS__PARTICIPANT_FEATURE_FLAG__PARTICIPANT_FEATURE_FLAG_ENABLE_MULTI_SYNCHRONIZER;
+        k->u.trust.feature_flags = &k->flag;
+        k->u.trust.n_feature_flags = 1;
+        return "A";
     case TRUST_A:
         make_trust(k, c->a.uid, sync);
         return "A";
@@ -323,6 +348,9 @@ static const char *hostings(struct cast *c, enum variant v, struct maker *k)
         return "A";
     case HOST_ADMIN_BAD:
         make_hosting(k, c->a.uid, 1, ab, low, 1);
+        return "A";
+    case HOST_ADMIN_TWO:
+        make_hosting(k, c->a.uid, 2, ab, high, 1);
         return "A";
     case HOST_ADMIN:
         make_hosting(k, c->a.uid, 1, ab, high, 1);

@@ -34,6 +34,7 @@ struct maker {
     C30__SigningKeysWithThreshold with_threshold;
     char *names[MAKE_MAX], *others[MAKE_MAX], *text;
     P30__Enums__TopologyMappingCode codes[MAKE_MAX];
+    P30__Enums__ParticipantFeatureFlag flag;
     P30__NamespaceDelegation__CanSignAllMappings all;
     P30__NamespaceDelegation__CanSignAllButNamespaceDelegations all_but;
     P30__NamespaceDelegation__CanSignSpecificMappings specific;

@@ -24,3 +24,9 @@ check_PROGRAMS += t/topology/verify
 t_topology_verify_SOURCES = %D%/verify.c %D%/make.h
 t_topology_verify_LDADD = $(t_bench_bench_topology_LDADD)
 $(t_topology_verify_OBJECTS): | gen/stamp
+UNIT_TESTS += t/unit/test_topology_time
+t_unit_test_topology_time_SOURCES = t/unit/test_topology_time.c %D%/cast.c %D%/cast.h %D%/make.h \
+	%D%/worlds.c %D%/worlds.h
+t_unit_test_topology_time_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_time_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_time_OBJECTS): | gen/stamp

@@ -234,6 +234,27 @@ void world_owner_gone(struct stage *s)
     drop(s, NS_X, 2);
 }
 
+/* A's own name is a party, as it may be. */
+void world_admin_party(struct stage *s)
+{
+    world_full(s);
+    add(s, HOST_ADMIN);
+}
+
+/* One of two hosts is no participant any more. */
+void world_host_gone(struct stage *s)
+{
+    world_both_host(s);
+    drop(s, TRUST_B, 2);
+}
+
+/* A mediator's keys have become those of a sequencer. */
+void world_mediator_keyless(struct stage *s)
+{
+    world_full(s);
+    step(s, KEYS_M_SEQUENCER, TOPOLOGY_ADD_REPLACE, 2);
+}
+
 void world_nothing_more(struct stage *s)
 {
     (void)s;
@@ -260,6 +281,9 @@ const struct world_kind world_kinds[] = {
     {"both raised", world_both_raised},
     {"root resigned", world_root_resigned},
     {"owner gone", world_owner_gone},
+    {"admin party", world_admin_party},
+    {"host gone", world_host_gone},
+    {"mediator keyless", world_mediator_keyless},
     {"link gone", world_link_gone},
     {"link restricted", world_link_restricted},
 };

@@ -33,6 +33,9 @@ void world_root_resigned(struct stage *s);
 void world_link_gone(struct stage *s);
 void world_link_restricted(struct stage *s);
 void world_owner_gone(struct stage *s);
+void world_admin_party(struct stage *s);
+void world_host_gone(struct stage *s);
+void world_mediator_keyless(struct stage *s);
 void world_nothing_more(struct stage *s);
 
 struct world_kind {

@@ -513,6 +513,17 @@ static const struct {
     {world_joined, PARAM_MORE, ADD, 2, "OZ!", "Accepted"},
     {world_two_owners, PARAM_MORE, ADD, 2, "Oo!", "SignatureCheckFailed"},
     {world_joined, KEYS_A_MORE, ADD, 2, "A1!N", "SignatureCheckFailed"}, /* need not, but counts */
+    /* what stands in the way, by name */
+    {world_joined, DEF_ROOTLESS, ADD, 1, "ZX", "InvalidTopologyMapping"},
+    {world_joined, KEYS_B_BARE, ADD, 2, "B", "InvalidOwnerToKeyMapping"},
+    {world_nothing_more, KEYS_MED_OLD, DEL, 2, "O", "InvalidOwnerToKeyMappingRemoval"},
+    {world_nothing_more, KEYS_SEQ_OLD, DEL, 2, "O", "InvalidOwnerToKeyMappingRemoval"},
+    {world_joined, TRUST_A_FLAGS, DEL, 2, "A", "Accepted"},
+    {world_restricted, TRUST_B, ADD, 1, "B", "OnboardingRestrictionInPlace"},
+    {world_full, HOST_ADMIN_TWO, ADD, 1, "A", "PartyIdConflictWithAdminParty"},
+    {world_admin_party, TRUST_A, ADD, 1, "A", "Accepted"},
+    {world_host_gone, HOST_AB_ONBOARDING, ADD, 2, "A", "Accepted"}, /* who is there may stay */
+    {world_mediator_keyless, MED_NEW, ADD, 2, "O", "Accepted"},
     /* more signatures of what is accepted: nothing is missing, whatever has been revoked since */
     {world_owner_gone, PKG_D, ADD, 1, "Y", "Accepted"},
     {world_owner_gone, PKG_D, DEL, 2, "Y", "NotFullyAuthorized"},
