@@ -56,6 +56,10 @@ struct db_config {
     struct logger *logger;          /* borrowed, may be NULL */
 };
 
+/* At the start of main, before any thread: what drivers read from the environment. Oracle's client
+ * converts text by NLS_LANG, and unset means ASCII; one that is set stays. */
+void db_process_init(void);
+
 /* Connects once, so that what is wrong is known at once. The caller owns *out.
  * Fails: ERR_CONFIG, ERR_UNAVAILABLE, ERR_READ_ONLY, ERR_FULL, ...: one line that names the driver,
  * the DSN or connection string with its password blanked, and what to do. */

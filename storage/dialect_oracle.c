@@ -56,12 +56,12 @@ static bool schema_ok(const char *schema, struct error *err)
 
     if (n == 0)
         return true;
-    if (isalpha((unsigned char)schema[0]) && n <= 30 &&
+    if (isalpha((unsigned char)schema[0]) && n <= 63 &&
         strspn(schema, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n)
         return true;
     return error_set(err, ERR_CONFIG,
                      "a schema is the name of a user: letters, digits and _, a letter first, at "
-                     "most 30",
+                     "most 63",
                      "schema name '%.80s' cannot be used on oracle", schema);
 }
 

@@ -195,6 +195,11 @@ static void init_locks(struct db *db)
     cond_init(&db->watch_wake);
 }
 
+void db_process_init(void)
+{
+    (void)setenv("NLS_LANG", ".AL32UTF8", 0);
+}
+
 bool db_open(const struct db_config *config, struct db **out, struct error *err)
 {
     struct db *db = calloc(1, sizeof(*db));

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "node/daemon.h"
+#include "storage/db.h"
 
 #define CONFIG_DEFAULT LS_SYSCONFDIR "/lockstep/lockstep.yaml"
 
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
     struct config *c;
     int o, code;
 
+    db_process_init();
     while ((o = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
         if (o == 'c') {
             path = optarg;

@@ -23,6 +23,11 @@ t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_erro
 nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
 t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test_oracle
+t_storage_test_oracle_SOURCES = %D%/test_oracle.c %D%/engine.c %D%/engine.h
+nodist_t_storage_test_oracle_SOURCES = gen/sql_catalogue_test.c
+t_storage_test_oracle_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/fault_client
 t_storage_fault_client_SOURCES = %D%/fault_client.c %D%/engine.c %D%/engine.h
 nodist_t_storage_fault_client_SOURCES = gen/sql_catalogue_test.c

@@ -5,3 +5,4 @@ ora_user LS_TEST
 ora_user NOT_THERE
 export LS_TEST_ENGINE=oracle
 "$builddir/t/storage/test_engine"
+"$builddir/t/storage/test_oracle"

@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "storage/bind.h"
 #include "storage/catalogue.h"
 #include "storage/dialect.h"
 
@@ -242,8 +244,50 @@ static void what_cannot_work_is_refused(void **state)
     refuses(&(struct db_config){.database = "x", .schema = "a-b"}, "a-b");
     refuses(&(struct db_config){.database = "x", .schema = "1st"}, "1st");
     refuses(&(struct db_config){.database = "x", .schema = "a\" OR"}, "a\"");
-    refuses(&(struct db_config){.database = "x", .schema = "a234567890b234567890c234567890d"},
-            "at most 30");
+    refuses(&(struct db_config){.database = "x",
+                                .schema = "a234567890b234567890c234567890d234567890"
+                                          "e234567890f234567890g234"},
+            "at most 63");
+}
+
+/* ---- values ---- */
+
+static void digits_are_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t v;
+    } good[] = {
+        {"0", 0},
+        {"-7", -7},
+        {"9223372036854775807", INT64_MAX},
+        {"-9223372036854775808", INT64_MIN},
+        {"12.000", 12},
+        {"5.", 5},
+    };
+    static const char *const bad[] = {
+        "", "x", "9223372036854775808", "-9223372036854775809", "1.5", "1e20", "12,0", "1 2"};
+    int64_t v;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(digits_parse(good[i].text, &v));
+        assert_true(v == good[i].v);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (digits_parse(bad[i], &v))
+            fail_msg("'%s' is taken for a number", bad[i]);
+}
+
+static void text_is_utf8_unless_somebody_says_otherwise(void **state)
+{
+    (void)state;
+    unsetenv("NLS_LANG");
+    db_process_init();
+    assert_string_equal(getenv("NLS_LANG"), ".AL32UTF8");
+    setenv("NLS_LANG", "GERMAN_GERMANY.AL32UTF8", 1);
+    db_process_init();
+    assert_string_equal(getenv("NLS_LANG"), "GERMAN_GERMANY.AL32UTF8");
 }
 
 /* ---- the statements ---- */
@@ -345,6 +389,8 @@ int main(void)
         cmocka_unit_test(what_an_operator_can_do_is_said),
         cmocka_unit_test(a_server_is_written_as_ezconnect),
         cmocka_unit_test(what_cannot_work_is_refused),
+        cmocka_unit_test(digits_are_numbers),
+        cmocka_unit_test(text_is_utf8_unless_somebody_says_otherwise),
         cmocka_unit_test(every_statement_is_there_for_oracle),
         cmocka_unit_test(migrations_pair_with_the_other_engines),
         cmocka_unit_test(the_text_is_what_oracle_takes),
