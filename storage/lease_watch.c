@@ -1,8 +1,7 @@
 /* lease_watch.c: the rule of observation. Pure.
  * Invariant: a take-over by silence is tried only after the same (epoch, holder, beat) was read
  * again and again, without a gap, over at least the expiry. A slow database or a paused contender
- * makes a gap, and a gap starts the count again.
- * Model: t/model/watch.pml. */
+ * makes a gap, and a gap starts the count again. */
 #include <string.h>
 
 #include "storage/lease.h"

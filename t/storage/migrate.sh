@@ -59,7 +59,7 @@ killed_everywhere() {
     shape whole > "$work/shape"
     while :; do
         pids=
-        for ((batch = 0; batch < ${side:-4}; batch++, n += step)); do killed_at "$n" & pids="$pids $!"; done
+        for ((batch = 0; batch < side; batch++, n += step)); do killed_at "$n" & pids="$pids $!"; done
         for p in $pids; do wait "$p" || fail "$engine: see above"; done
         [ "$(cat "$work/k$((n - step)).how")" = killed ] || break
     done
@@ -76,12 +76,13 @@ killed_everywhere() {
 # Several at once, and one that is stopped in the middle: the others do not wait for it for ever, and when it
 # goes on it harms nothing.
 stopped() {
-    local runner other
+    local runner other began
     file stopped
     env LD_PRELOAD="$kill_at" LS_KILL_AT=25 LS_KILL_SIGNAL=STOP "$lockstep" db migrate -c "$work/stopped.yaml" > "$work/runner.out" 2>&1 &
     runner=$!
     at_exit "kill -9 $runner 2>/dev/null"
     await "[ \$(cut -d ' ' -f 3 /proc/$runner/stat) = T ]"
+    began=$(date +%s%N)
     for other in 1 2 3; do
         "$lockstep" db migrate -c "$work/stopped.yaml" > "$work/other.$other" 2>&1 &
         eval "other_$other=$!"
@@ -89,6 +90,8 @@ stopped() {
     # SQLite: a stopped process keeps the lock of its file, whatever the others do
     [ $engine != sqlite ] || kill -CONT $runner
     for other in 1 2 3; do wait "$(eval echo \$other_$other)" || fail "$engine: $(cat "$work/other.$other")"; done
+    # Where no lock lasts, they have waited for the claim of the one that is silent: 3 s.
+    [ $engine != oracle ] || [ $((($(date +%s%N) - began) / 1000000)) -ge 2500 ] || fail "$engine: two runners at a time"
     kill -CONT $runner 2>/dev/null || :
     wait $runner || fail "$engine: stopped and gone on: $(cat "$work/runner.out")"
     shape stopped | cmp -s "$work/shape" - || fail "$engine: a stopped runner left another schema"
@@ -120,15 +123,23 @@ newer() {
     done
 }
 
-for engine in ${LS_TEST_ENGINES:-sqlite postgresql}; do
+for engine in ${LS_TEST_ENGINES:-sqlite postgresql oracle}; do
     SECONDS=0
     rm -f "$work"/*.db* "$work"/*.how
     case $engine in
     postgresql) postgres_start ;;
-    oracle) oracle_start ;;
+    oracle)
+        if [ -n "$pg_running" ]; then # the same names again
+            postgres_sql -c "SELECT format('DROP SCHEMA %I CASCADE;', nspname) FROM pg_namespace
+                WHERE nspname ~ '^(k[0-9]+|whole|stopped)\$'" > "$work/drop.sql"
+            postgres_sql -f "$work/drop.sql" > "$work/out" 2>&1 || fail "$(cat "$work/out")"
+            postgres_stop
+        fi
+        oracle_start ;;
     esac
-    step=${LS_TEST_STEP:-3} # make nightly: each of them
+    step=${LS_TEST_STEP:-6} side=4 # make nightly: each of them
     [ $engine != sqlite ] || step=1
+    [ $engine != oracle ] || side=12 # they wait for the claim of the killed one
     killed_everywhere
     stopped
     newer
