@@ -51,6 +51,7 @@ static bool begin(struct db *db, int64_t now_us, struct error *err)
         return false;
     c->generation = db->generation;
     c->began_us = now_us;
+    c->turn = db->turn;
     pool_list(db, c);
     db->attempts++;
     db->fresh = c;
@@ -67,8 +68,10 @@ static bool begin(struct db *db, int64_t now_us, struct error *err)
 bool attempt_begin(struct db *db, int64_t now_us, bool is_spare, int64_t *until_us,
                    struct error *err)
 {
-    if (db->fresh && now_us - db->fresh_us >= HEDGE_US)
+    if (db->fresh && now_us - db->fresh_us >= HEDGE_US) {
         db->fresh = NULL;
+        db->turn++;
+    }
     if (!db->fresh && db->attempts < ATTEMPTS_MAX && (is_spare || db->open < db->pool_max) &&
         !begin(db, now_us, err))
         return false;

@@ -185,16 +185,17 @@ static bool conn_setup(struct conn *c, const struct conn_target *t, int64_t dead
 static bool driver_connect(struct conn *c, const struct conn_target *t, int64_t deadline_us,
                            struct error *err)
 {
-    const size_t n = strlen(t->string), at = t->password_at;
+    const char *const template = t->strings[c->turn % t->nstrings];
+    const size_t n = strlen(template), at = t->password_at;
     struct buffer string = BUFFER_INIT;
     bool ok = false;
 
-    buffer_append(&string, t->string, at);
+    buffer_append(&string, template, at);
     if (!secret_append(t->secret, n - at + 1, &string, err)) {
         error_add(err, "%s", t->describe);
         goto out;
     }
-    buffer_append(&string, t->string + at, n - at);
+    buffer_append(&string, template + at, n - at);
     const char *text = buffer_cstr(&string);
     if (!text) {
         error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");

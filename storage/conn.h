@@ -18,6 +18,7 @@ struct conn {
     struct db *db;
     SQLHDBC dbc;
     uint64_t generation; /* of the pool when it was made */
+    size_t turn;         /* of the hosts */
     int64_t began_us;    /* when it was begun to be made */
     int64_t used_us;     /* when it came back last */
     bool is_connected;
@@ -41,7 +42,10 @@ struct conn {
 struct conn_target {
     SQLHENV env;
     const struct dialect_ops *ops;
-    const char *string; /* without the password, which goes in at password_at; options in it */
+    /* Without the password, which goes in at password_at; options in them. One for each host that
+     * may be the first. */
+    char *const *strings;
+    size_t nstrings;
     size_t password_at;
     const struct secret *secret;
     const char *describe; /* for people */

@@ -7,6 +7,8 @@
 #include "storage/conn.h"
 #include "storage/secret.h"
 
+#define DB_HOSTS_MAX 8 /* further ones are never the first */
+
 struct worker;
 struct workers {
     struct mutex mutex; /* nothing else is taken in it */
@@ -17,7 +19,7 @@ struct workers {
 struct db {
     const struct dialect_ops *ops; /* constant after db_open, like all up to the mutex */
     struct conn_target target;
-    char *string, *describe, *schema, *ports;
+    char *strings[DB_HOSTS_MAX], *describe, *schema, *ports;
     struct secret secret;
     uint32_t pool_max;
     int64_t checkout_timeout_us, statement_timeout_us;
@@ -36,6 +38,7 @@ struct db {
 
     /* attempts to connect: attempt.c */
     uint32_t attempts GUARDED_BY(mutex);
+    size_t turn GUARDED_BY(mutex);              /* which of the strings is next */
     const struct conn *fresh GUARDED_BY(mutex); /* the youngest, while it may well succeed */
     int64_t fresh_us GUARDED_BY(mutex), proof_us GUARDED_BY(mutex); /* begun: it, the last good */
     bool is_proven GUARDED_BY(mutex); /* a connection was made with this configuration */

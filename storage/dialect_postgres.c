@@ -26,9 +26,13 @@ static bool tls_file(struct buffer *b, const char *key, const char *path, struct
 static bool keywords(const struct db_config *cfg, struct buffer *secret, struct buffer *shown,
                      struct error *err)
 {
-    keyword_append(shown, "SERVER", cfg->server);
     /* psqlODBC cuts PORT after nine characters; libpq takes any number of them. */
     const bool has_ports = cfg->port && strchr(cfg->port, ',');
+
+    if (has_ports && strspn(cfg->port, "0123456789,") != strlen(cfg->port))
+        return error_set(err, ERR_CONFIG, "write numbers with commas between them",
+                         "storage.port '%.40s'", cfg->port);
+    keyword_append(shown, "SERVER", cfg->server);
     if (!has_ports)
         keyword_append(shown, "PORT", cfg->port);
     keyword_append(shown, "DATABASE", cfg->database);

@@ -70,10 +70,71 @@ static bool ask_type(SQLHENV env, const struct db_config *cfg, const struct secr
     return dialect_parse(strcmp(name, "sqlite3") == 0 ? "sqlite" : name, out, err);
 }
 
+static size_t commas(const char *s)
+{
+    size_t n = 0;
+
+    for (; s && *s; s++)
+        n += *s == ',';
+    return n;
+}
+
+/* "a,b,c" by one is "b,c,a". The caller frees it; NULL without memory. */
+static char *turned(const char *list, size_t by)
+{
+    const char *from = list;
+
+    while (by-- > 0 && strchr(from, ','))
+        from = strchr(from, ',') + 1;
+    const int first = from > list ? (int)(from - list) - 1 : 0;
+    struct buffer b = BUFFER_INIT;
+    buffer_printf(&b, "%s%s%.*s", from, first > 0 ? "," : "", first, list);
+    const char *text = buffer_cstr(&b);
+    char *copy = text ? strdup(text) : NULL;
+    buffer_free(&b);
+    return copy;
+}
+
+/* One string for each order of the hosts: each of them once the first. */
+static bool add_string(struct db *db, const struct db_config *cfg, const struct buffer *driver,
+                       size_t turn, struct error *err)
+{
+    struct db_config c = *cfg;
+    char *server = cfg->server ? turned(cfg->server, turn) : NULL;
+    char *port = cfg->port ? turned(cfg->port, turn) : NULL;
+    struct buffer secret = BUFFER_INIT, shown = BUFFER_INIT, string = BUFFER_INIT;
+
+    c.server = server;
+    c.port = port;
+    bool ok = db->ops->keywords(&c, &secret, &shown, err);
+    buffer_append_bytes(&string, buffer_bytes(driver));
+    buffer_append_bytes(&string, buffer_bytes(&secret));
+    const char *text = buffer_cstr(&string);
+    if (ok && (!text || !(db->strings[turn] = strdup(text))))
+        ok = error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
+    if (ok && turn == 0) {
+        struct buffer describe = BUFFER_INIT;
+        if (secret_has_password(&db->secret))
+            buffer_append_str(&shown, ";PWD=***");
+        buffer_append_bytes(&describe, buffer_bytes(driver));
+        buffer_append_bytes(&describe, buffer_bytes(&shown));
+        db->describe = buffer_cstr(&describe) ? strdup((const char *)describe.data) : NULL;
+        buffer_free(&describe);
+    }
+    secret_buffer_free(&secret); /* options may hold some */
+    secret_buffer_free(&string);
+    buffer_free(&shown);
+    free(server);
+    free(port);
+    return ok;
+}
+
 static bool set_strings(struct db *db, const struct db_config *cfg, struct error *err)
 {
-    struct buffer driver = BUFFER_INIT, secret = BUFFER_INIT, shown = BUFFER_INIT;
-    struct buffer string = BUFFER_INIT, describe = BUFFER_INIT;
+    const bool has_hosts =
+        db->ops->id == DIALECT_POSTGRES && cfg->server && !strchr(cfg->server, '/');
+    const size_t more = has_hosts ? commas(cfg->server) : 0;
+    struct buffer driver = BUFFER_INIT;
     bool ok = false;
 
     if (cfg->schema && !letters_ok(cfg->schema)) {
@@ -88,33 +149,18 @@ static bool set_strings(struct db *db, const struct db_config *cfg, struct error
         if (!driver_find(db->ops, cfg->driver, &driver, err))
             goto out;
     }
-    if (!db->ops->keywords(cfg, &secret, &shown, err))
-        goto out;
-    if (secret_has_password(&db->secret))
-        buffer_append_str(&shown, ";PWD=***");
     db->target.password_at = driver.len;
-    buffer_append_bytes(&string, buffer_bytes(&driver));
-    buffer_append_bytes(&string, buffer_bytes(&secret));
-    buffer_append_bytes(&describe, buffer_bytes(&driver));
-    buffer_append_bytes(&describe, buffer_bytes(&shown));
-    if (!buffer_cstr(&string) || !buffer_cstr(&describe)) {
-        error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
-        goto out;
-    }
-    db->string = strdup((const char *)string.data);
-    db->describe = strdup((const char *)describe.data);
+    db->target.nstrings = 1 + (more < DB_HOSTS_MAX ? more : DB_HOSTS_MAX - 1);
+    for (size_t turn = 0; turn < db->target.nstrings; turn++)
+        if (!add_string(db, cfg, &driver, turn, err))
+            goto out;
     db->schema = strdup(cfg->schema ? cfg->schema : "");
-    if (cfg->server && !strchr(cfg->server, '/') && cfg->port)
-        db->ports = strdup(cfg->port);
-    ok = db->string && db->describe && db->schema;
+    db->ports = has_hosts && cfg->port ? strdup(cfg->port) : NULL;
+    ok = db->describe && db->schema;
     if (!ok)
         error_set(err, ERR_MEMORY, NULL, "no memory for a connection string");
 out:
-    secret_buffer_free(&secret); /* options may hold some */
-    secret_buffer_free(&string);
     buffer_free(&driver);
-    buffer_free(&shown);
-    buffer_free(&describe);
     return ok;
 }
 
@@ -232,7 +278,8 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
     db->target = (struct conn_target){
         .env = db->env,
         .ops = db->ops,
-        .string = db->string,
+        .strings = db->strings,
+        .nstrings = db->target.nstrings,
         .password_at = db->target.password_at,
         .secret = &db->secret,
         .describe = db->describe,
@@ -290,10 +337,12 @@ static void db_free(struct db *db)
 {
     if (db->env)
         SQLFreeHandle(SQL_HANDLE_ENV, db->env);
-    if (db->string)
-        explicit_bzero(db->string, strlen(db->string));
     secret_free(&db->secret);
-    free(db->string);
+    for (size_t i = 0; i < DB_HOSTS_MAX; i++) {
+        if (db->strings[i])
+            explicit_bzero(db->strings[i], strlen(db->strings[i]));
+        free(db->strings[i]);
+    }
     free(db->describe);
     free(db->schema);
     free(db->ports);

@@ -122,6 +122,13 @@ static const struct socket_seen *find(const struct sockets *s, uint64_t inode)
     return s->n > 0 ? bsearch(&key, s->all, s->n, sizeof(key), by_inode) : NULL;
 }
 
+void sockets_forget(struct sockets *s, uint64_t inode)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->all[i].inode == inode)
+            s->all[i].has_peer = false;
+}
+
 static bool leads_to(const struct socket_seen *s, const struct socket_peer *peer)
 {
     if (!s->has_peer || (peer->is_unix && !s->is_unix))

@@ -31,6 +31,7 @@ struct socket_peer {
 bool sockets_read(struct sockets *out);
 void sockets_free(struct sockets *s); /* and makes it empty */
 
+void sockets_forget(struct sockets *s, uint64_t inode);
 /* The inode of the only socket in now that is not in before and leads to the peer; 0: none, or
  * several. */
 uint64_t sockets_only_new(const struct sockets *before, const struct sockets *now,

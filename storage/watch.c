@@ -114,14 +114,32 @@ static void cancel(struct conn *c, struct watch *w)
     free(k);
 }
 
-static void cut(struct conn *c, struct watch *w)
+/* The socket of a login that hangs: what is new since and no other connection's. Two that hang are
+ * told apart by the younger one, which saw the other's socket before its own. */
+static uint64_t connecting_socket(struct conn *c, struct watch *w)
 {
     struct sockets now = {0};
-    uint64_t inode = w->socket;
+    uint64_t inode = 0;
 
-    if (inode == 0 && w->kind == WATCH_CONNECT && sockets_read(&now))
-        inode = sockets_only_new(&w->before, &now, &c->db->target.peer);
+    if (!sockets_read(&now))
+        return 0;
+    for (struct conn *x = c->db->all; x; x = x->next) {
+        if (x == c)
+            continue;
+        mutex_lock(&x->watch.mutex);
+        sockets_forget(&now, x->watch.socket);
+        mutex_unlock(&x->watch.mutex);
+    }
+    inode = sockets_only_new(&w->before, &now, &c->db->target.peer);
     sockets_free(&now);
+    return inode;
+}
+
+static void cut(struct conn *c, struct watch *w)
+{
+    const uint64_t inode =
+        w->socket == 0 && w->kind == WATCH_CONNECT ? connecting_socket(c, w) : w->socket;
+
     if (inode != 0)
         w->is_cut = socket_cut(inode);
     else if (w->kind == WATCH_CALL && w->running != SQL_NULL_HSTMT && !w->is_cancelling)

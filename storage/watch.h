@@ -51,8 +51,9 @@ bool watch_has_ended(struct conn *c, bool *is_cut);
 /* Nobody wants what it is connecting to any more: it is cut at the next look. */
 void watch_hurry(struct conn *c);
 
-/* Looks once. proof_us: when the youngest connection that was made was begun. True when a ping has
- * no answer, so that a new connection would tell whether the server or this one is dead. */
+/* Looks once. Under the lock of db->list. proof_us: when the youngest connection that was made was
+ * begun. True when a ping has no answer, so that a new connection would tell whether the server or
+ * this one is dead. */
 bool watch_step(struct conn *c, int64_t now_us, int64_t proof_us);
 
 /* The sockets before SQLDriverConnect; then between it and the first statement; then behind that,

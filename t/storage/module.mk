@@ -64,3 +64,11 @@ t_storage_kill_at_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpa
 BLACKBOX_TESTS += %D%/migrate.sh %D%/accounts.sh %D%/accounts-oracle.sh %D%/previous.sh
 EXTRA_DIST += %D%/migrate.sh %D%/accounts.sh %D%/accounts-oracle.sh %D%/previous.sh
 EXTRA_DIST += %D%/previous/README %D%/previous/COMMIT %D%/previous/postgresql.sql %D%/previous/sqlite.sql
+
+# Staying alive: what hurts a server, and how long the pool takes to be well again.
+check_PROGRAMS += %D%/alive_client
+t_storage_alive_client_SOURCES = %D%/alive_client.c %D%/engine.c %D%/engine.h
+nodist_t_storage_alive_client_SOURCES = gen/sql_catalogue_test.c
+t_storage_alive_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+BLACKBOX_TESTS += %D%/alive.sh %D%/alive-hosts.sh
+EXTRA_DIST += %D%/alive.sh %D%/alive-hosts.sh %D%/alive-lib.sh
