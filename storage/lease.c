@@ -1,6 +1,7 @@
 /* lease.c: one holder per name.
  * Invariants: an epoch never falls; only lease_take raises it, with a holder drawn for that one
- * attempt, so an attempt whose answer was lost is recognised by its holder. */
+ * attempt, so an attempt whose answer was lost is recognised by its holder. Those of lease.h are in
+ * t/model/lease.pml, and t/storage/lease_world.py judges them in a database's own journal. */
 #include "storage/lease.h"
 
 #include <stdlib.h>

@@ -1,6 +1,15 @@
 /* lease.h: one holder per name. The primitive under every role.
  * Safety rests on the fence checked inside the writing act, never on time: a holder that sleeps
  * through a take-over is refused when it writes. Time only decides when to try.
+ * Invariants (t/model/lease.pml, t/storage/lease_*.py):
+ *   an epoch has one holder, in one history of the database;
+ *   what is written under a fence is committed only while that fence is the newest: nothing of an
+ *   older epoch or holder after a newer one was taken, whoever slept, and also when the database
+ *   went back in time and gives the same epoch again;
+ *   silence is what a contender saw itself, awake and without a gap, for the whole expiry, from a
+ *   database that also commits within two polls: a slow one moves no role;
+ *   a stopped holder delays nobody beyond that (SQLite: but inside its transaction, which has the
+ *   file's only write lock until the process goes on or ends).
  * Follows doc/architecture.md "Lease and fencing".
  * Threads: lease_step, lease_settle and lease_release from one thread per struct lease (its
  * runner); lease_held, lease_may_act from any. Writes under a lease: db_fenced (db.h), from any. */

@@ -1,7 +1,8 @@
 /* lease_watch.c: the rule of observation. Pure.
  * Invariant: a take-over by silence is tried only after the same (epoch, holder, beat) was read
  * again and again, without a gap, over at least the expiry. A slow database or a paused contender
- * makes a gap, and a gap starts the count again. */
+ * makes a gap, and a gap starts the count again.
+ * Model: t/model/watch.pml. */
 #include <string.h>
 
 #include "storage/lease.h"

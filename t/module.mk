@@ -9,3 +9,4 @@ include t/participant/module.mk
 include t/topology/module.mk
 include t/bench/module.mk
 include t/oracle-grammar/module.mk
+include t/model/module.mk
