@@ -4,7 +4,7 @@
 #   tsan        thread sanitizer: the unit tests, the servers on SQLite and the embedded synchronizer
 #   asan        address and undefined behaviour: every test, the black-box ones too
 #   kill9       100 kills of lockstepd under load, on each engine      (LS_NIGHTLY_KILLS)
-#   chaos       faults at random on replicas, for longer
+#   chaos       faults at random on replicas, for longer, on PostgreSQL and on Oracle (t/fakeora)
 #   quickstart  ./quickstart --postgres, 20 times                      (LS_NIGHTLY_QUICKSTARTS)
 #   fuzz        libFuzzer on each parser, 60 s each, from its corpus   (LS_NIGHTLY_FUZZ_S)
 #   migrate     kill -9 before every statement of every migration, on each engine
@@ -59,7 +59,8 @@ kill9() {
     done
 }
 chaos() {
-    LS_TEST_ROUNDS=60 LS_TEST_BURST=300 LS_TEST_RATE=60 bash "$srcdir/t/fault/chaos.sh"
+    export LS_TEST_ROUNDS=60 LS_TEST_BURST=300 LS_TEST_RATE=60
+    bash "$srcdir/t/fault/chaos.sh" && LS_TEST_FAULT='' bash "$srcdir/t/fault/chaos-oracle.sh"
 }
 quickstart() {
     LS_TEST_ROUNDS=${LS_NIGHTLY_QUICKSTARTS:-20} bash "$srcdir/t/blackbox/quickstart-postgres.sh"

@@ -14,6 +14,8 @@ struct row {
 };
 
 static const struct row answers[] = {
+    /* two sessions that make one object: PostgreSQL tells the later by an index of its catalogue */
+    {"23505", "\"pg_", 955, "name is already used by an existing object"},
     {"23505", NULL, 1, "unique constraint violated"},
     {"23503", "still referenced", 2292, "integrity constraint violated - child record found"},
     {"23503", NULL, 2291, "integrity constraint violated - parent key not found"},
@@ -43,6 +45,7 @@ static const struct row answers[] = {
     {"22012", NULL, 1476, "divisor is equal to zero"},
     {"21000", "MERGE", 30926, "unable to get a stable set of rows in the source tables"},
     {"21000", NULL, 1427, "single-row subquery returns more than one row"},
+    {"XX000", "concurrently updated", 54, "resource busy"},
     {"55P03", NULL, 54, "resource busy and acquire with NOWAIT specified or timeout expired"},
     {"40P01", NULL, 60, "deadlock detected while waiting for resource"},
     {"40001", NULL, 8177, "can't serialize access for this transaction"},

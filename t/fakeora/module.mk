@@ -8,5 +8,11 @@ EXTRA_DIST += %D%/README %D%/objects.sql
 check_PROGRAMS += %D%/test_fakeora
 t_fakeora_test_fakeora_SOURCES = %D%/test_fakeora.c %D%/test_texts.c %D%/session.c %D%/session.h
 t_fakeora_test_fakeora_LDADD = $(ODBC_LIBS) $(CMOCKA_LIBS)
-BLACKBOX_TESTS += %D%/driver.sh
-EXTRA_DIST += %D%/driver.sh
+BLACKBOX_TESTS += %D%/driver.sh %D%/server.sh
+EXTRA_DIST += %D%/driver.sh %D%/server.sh
+CLEANFILES += %D%/traces/*
+
+# Reads what the driver wrote down in these; a new test that runs on Oracle joins them.
+# coverage
+EXTRA_DIST += %D%/coverage.sh %D%/coverage.py
+%D%/coverage.log: %D%/server.log t/fault/chaos-oracle.log t/storage/oracle.log

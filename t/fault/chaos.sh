@@ -1,26 +1,35 @@
 #!/bin/bash
-# Faults at random under load; afterwards everything that was said must be true.
+# chaos.sh [ENGINE]: faults at random under load; afterwards everything that was said must be true.
 #
 #   sender a, b, c ---+--- seq1 ---+            alice, bob: participants, driven by lockstep bench
-#   alice, bob -------+            +--- PostgreSQL
+#   alice, bob -------+            +--- PostgreSQL, or "Oracle" (t/fakeora)
 #                     +--- seq2 ---+--- med1, med2
 #
 # Each round one of: kill -9 of a sequencer, of a mediator, of both; SIGSTOP of one for 3 s, longer than
-# the expiry; a session's server process stopped; sessions ended; PostgreSQL restarted, or killed.
+# the expiry; a session's server process stopped; sessions ended; PostgreSQL restarted, or killed. On
+# Oracle also: sessions lost at any statement, and answers to commits lost, before and after they were done.
 # LS_TEST_ROUNDS: how many rounds; LS_TEST_SEED: repeats a run's choice of faults; LS_TEST_FAULT: only
-# this one; LS_TEST_BURST, LS_TEST_RATE: letters a round and sender, transactions a second.
+# these, in turn; LS_TEST_BURST, LS_TEST_RATE: letters a round and sender, transactions a second.
 #
 # What holds at the end: every member's stream is the same, byte for byte, from each sequencer and as it
 # was followed live; what was answered OK is there once, what was refused is not; both replicas decided
 # alike; each request has one verdict, the same everywhere; nobody has failed.
 . "$srcdir/t/lib.sh"
+engine=${1:-postgres}
 rounds=${LS_TEST_ROUNDS:-6} burst=${LS_TEST_BURST:-60}
 seed=${LS_TEST_SEED:-$RANDOM}
 lockstepd=$builddir/lockstepd lockstep=$builddir/lockstep
-postgres_start
-export LOCKSTEP_PASSWORD="$pg_password"
+sessions=lockstep # their application_name
+if [ "$engine" = oracle ]; then
+    oracle_start
+    sessions=fakeora
+    storage() { ora_storage "$1"; }
+else
+    postgres_start
+    export LOCKSTEP_PASSWORD="$pg_password"
+    storage() { echo "{type: postgresql, server: 127.0.0.1, port: $pg_port, database: lockstep, user: lockstep, password: \"\${env:LOCKSTEP_PASSWORD}\", schema: $1}"; }
+fi
 for p in s1 s2 a1 a2 m1 m2 pa pb; do eval "$p=$(free_port)"; done
-storage() { echo "{type: postgresql, server: 127.0.0.1, port: $pg_port, database: lockstep, user: lockstep, password: \"\${env:LOCKSTEP_PASSWORD}\", schema: $1}"; }
 urls="\"http://127.0.0.1:$s1\", \"http://127.0.0.1:$s2\""
 for n in 1 2; do
     eval "s=\$s$n a=\$a$n m=\$m$n"
@@ -88,7 +97,13 @@ stop_for() { kill -STOP "$1"; pause "$2"; kill -CONT "$1"; }
 # In the background: what comes next hits the others meanwhile.
 stop_node() { eval "stop_for \$pid_$1 3" 2>/dev/null & pause 0.2; }
 kill_node() { eval "kill -9 \$pid_$1; wait \$pid_$1" 2>/dev/null || :; run "$1"; }
+lose_commits() {
+    ora_fault "$1 3113 skip=$((RANDOM % 10)) times=2 match=BEGIN UPDATE ls_node"
+    ora_fault "$1 3113 skip=$((RANDOM % 4)) times=2 match=BEGIN UPDATE ls_lease"
+    ora_fault "$1 3113 skip=$((RANDOM % 10)) times=2 match=COMMIT"
+}
 faults=(sequencer sequencer stopped_sequencer stopped_sequencer mediator mediators stopped_mediator backend sessions both restart immediate)
+[ "$engine" != oracle ] || faults+=(lost lost undone undone unsaid unsaid replay slow)
 fault() {
     local n pid
     case $1 in
@@ -101,9 +116,16 @@ fault() {
     backend)
         # Any, or one that writes the log, in the middle of it if there is such a moment.
         n=$(any "random()" "query LIKE '%INTO ls_log%' DESC, state = 'active' DESC, random()")
-        pid=$(postgres_sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'lockstep' ORDER BY $n LIMIT 1")
+        pid=$(postgres_sql -c "SELECT pid FROM pg_stat_activity WHERE application_name = '$sessions' ORDER BY $n LIMIT 1")
         stop_for "$pid" 3 ;;
-    sessions) postgres_sql -c "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'lockstep'" > /dev/null ;;
+    sessions) postgres_sql -c "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '$sessions'" > /dev/null ;;
+    # ORA-03113 at any call; or at the fenced block of the log, at that of the verdicts, at any COMMIT:
+    # before it is done, or after.
+    lost) ora_fault "before 3113 skip=$((RANDOM % 40)) times=4" ;;
+    undone) lose_commits before ;;
+    unsaid) lose_commits after ;;
+    replay) ora_fault "after 25408 skip=$((RANDOM % 20)) times=3" ;;
+    slow) ora_fault "delay 150 times=20" ;;
     restart) postgres_stop fast; postgres_start ;;
     immediate) postgres_kill; postgres_start ;;
     esac
@@ -111,13 +133,21 @@ fault() {
 }
 echo "seed $seed"
 RANDOM=$seed
+turn=0
+next_fault() { # LS_TEST_FAULT in turn, or any
+    local only
+    read -ra only <<< "${LS_TEST_FAULT:-}"
+    if [ ${#only[@]} = 0 ]; then fault "${faults[RANDOM % ${#faults[@]}]}"; return; fi
+    fault "${only[turn % ${#only[@]}]}"
+    turn=$((turn + 1))
+}
 for ((round = 1; round <= rounds; round++)); do
     for name in a b c; do say_to $name "burst $burst"; done
     # In the middle of it; at another place each time.
     pause "0.$((RANDOM % 5))$((RANDOM % 10))"
-    fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"
+    next_fault
     # Every other time another one before all is well again.
-    if [ $((RANDOM % 2)) = 0 ]; then fault "${LS_TEST_FAULT:-${faults[RANDOM % ${#faults[@]}]}}"; fi
+    if [ -n "${LS_TEST_FAULT:-}" ] || [ $((RANDOM % 2)) = 0 ]; then next_fault; fi
     for name in a b c; do say_to $name 'burst 20'; done
     for name in a b c; do hear $name; hear $name; done
     end=$((SECONDS + 40))
@@ -127,6 +157,7 @@ done
 # --- what must hold ---
 
 status=0
+[ "$engine" != oracle ] || await '[ ! -s "$ora_faults" ]' 40 # each fault has come
 bad() { echo "BAD: $*" >&2; status=1; }
 for name in a b c; do ask $name settle; case $answer in *IN\ TIME*) bad "$name: $answer" ;; esac; done
 for name in a b c; do
@@ -178,5 +209,5 @@ for p in alice bob; do
 done
 cmp "$work/alice.decided" "$work/bob.decided" || bad "alice and bob differ"
 if grep -hE 'LS-(HISTORY|INTERNAL|FORK)|-> failed|will not be used|decided otherwise|AddressSanitizer|runtime error' "$work"/*.log; then bad "see the lines above"; fi
-[ $status = 0 ] || { logs 12; fail "chaos, seed $seed"; }
-echo "PASS: $rounds rounds, seed $seed"
+[ $status = 0 ] || { logs 12; fail "chaos on $engine, seed $seed"; }
+echo "PASS: $rounds rounds on $engine, seed $seed"
