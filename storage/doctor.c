@@ -288,6 +288,14 @@ struct sizes {
     int shown, tables;
 };
 
+static void note_size(struct doctor_finding *f, const char *of, int64_t bytes, const char *tail)
+{
+    const bool is_big = bytes >= 1 << 20;
+
+    doctor_note(f, DOCTOR_OK, NULL, "%s%.1f %s%s", of, (double)bytes / (is_big ? 1 << 20 : 1 << 10),
+                is_big ? "MiB" : "KiB", tail);
+}
+
 static bool size_row(void *ctx, const struct value *cols, size_t n, struct error *err)
 {
     struct sizes *s = ctx;
@@ -298,8 +306,9 @@ static bool size_row(void *ctx, const struct value *cols, size_t n, struct error
     s->total += cols[1].i64;
     s->tables++;
     if (s->shown < 4) {
-        doctor_note(s->f, DOCTOR_OK, NULL, "%s %.1f MiB", value_cstr(&cols[0]),
-                    (double)cols[1].i64 / (1 << 20));
+        char of[72];
+        snprintf(of, sizeof(of), "%s ", value_cstr(&cols[0]));
+        note_size(s->f, of, cols[1].i64, "");
         s->shown++;
     }
     return true;
@@ -311,7 +320,9 @@ static bool check_sizes(struct doctor *d, struct doctor_finding *f, struct error
 
     if (!db_query(d->a, "doctor_sizes", NULL, 0, 0, size_row, &s, err))
         return false;
-    doctor_note(f, DOCTOR_OK, NULL, "%.1f MiB in %d tables", (double)s.total / (1 << 20), s.tables);
+    char tail[32];
+    snprintf(tail, sizeof(tail), " in %d tables", s.tables);
+    note_size(f, "", s.total, tail);
     return true;
 }
 

@@ -2,8 +2,8 @@
  * what the rest of Lockstep relies on: isolation, row locks, the fence of a lease, round trips of
  * values, error classes, commit latency.
  *
- * Safe beside a running node: reads catalogues, and writes only rows of its own: some twenty in
- * ls_doctor (two of 10 MiB), a lease in ls_lease and ls_lease_beat whose name begins with
+ * Safe beside a running node: reads catalogues, and writes only rows of its own: some thirty in
+ * ls_doctor (one of 10 MiB, twice), a lease in ls_lease and ls_lease_beat whose name begins with
  * "doctor."; all are deleted at the end, or an hour later by the next run when this one was killed.
  * Threads: db_doctor from any; it starts one of its own for the length of a deadlock. */
 #ifndef STORAGE_DOCTOR_H

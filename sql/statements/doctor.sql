@@ -81,7 +81,7 @@ SELECT 1 AS weight, 'has privileges over all schemas (ANY, ALTER SYSTEM)' AS wha
  UNION ALL
 SELECT 0, 'may make tables' FROM session_privs WHERE privilege = 'CREATE TABLE'
  UNION ALL
-SELECT 2, 'lacks ' || p.privilege || ' on ' || t.table_name
+SELECT 2, 'lacks ' || p.privilege || ' on ' || LOWER(t.table_name)
   FROM all_tables t CROSS JOIN (
     SELECT 'SELECT' AS privilege FROM dual UNION ALL SELECT 'INSERT' FROM dual
      UNION ALL SELECT 'UPDATE' FROM dual UNION ALL SELECT 'DELETE' FROM dual) p
@@ -113,7 +113,7 @@ SELECT m.tbl_name AS name, SUM(p.pgsize) AS bytes, -1 AS row_count
 -- dialect: oracle
 -- columns: name text, bytes i64, row_count i64
 -- rows: one per table   locks: none   plan: catalog   called: by db doctor
-SELECT table_name AS name, COALESCE(blocks, 0) * 8192 AS bytes, COALESCE(num_rows, -1) AS row_count
+SELECT LOWER(table_name) AS name, COALESCE(blocks, 0) * 8192 AS bytes, COALESCE(num_rows, -1) AS row_count
   FROM all_tables
  WHERE owner = SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') AND table_name LIKE 'LS!_%' ESCAPE '!'
  ORDER BY 2 DESC, 1

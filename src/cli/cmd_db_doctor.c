@@ -39,6 +39,64 @@ static bool examine(const struct db_config *cfg, const char *node, void *ctx, st
     return true;
 }
 
+/* ---- for people ---- */
+
+#define INDENT  20
+#define COLUMNS 79
+
+/* Words of text behind `column` of the line, further lines indented. What a server says
+ * may not draw on the terminal. */
+static void print_words(FILE *to, size_t column, const char *text)
+{
+    bool is_first = true;
+
+    while (*text != '\0') {
+        const size_t n = strcspn(text, " ");
+        if (!is_first && column + n + 1 > COLUMNS) {
+            fprintf(to, "\n%*s", INDENT, "");
+            column = INDENT;
+        } else if (!is_first) {
+            fputc(' ', to);
+            column++;
+        }
+        is_first = false;
+        for (size_t i = 0; i < n; i++)
+            fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], to);
+        column += n;
+        text += n + strspn(text + n, " ");
+    }
+    fputc('\n', to);
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+
+    return text != NULL ? text : "";
+}
+
+static int print_findings(struct cli *cli, const json_t *rows)
+{
+    FILE *to = cli_out(cli);
+    const char *node = "";
+    size_t i;
+    const json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(node, text_of(row, "node")) != 0)
+            fprintf(to, "%s%s\n", i > 0 ? "\n" : "", text_of(row, "node"));
+        node = text_of(row, "node");
+        fprintf(to, "  %-4s  %-10s  ", text_of(row, "verdict"), text_of(row, "check"));
+        print_words(to, INDENT, text_of(row, "found"));
+        if (*text_of(row, "change") == '\0')
+            continue;
+        fprintf(to, "%*schange: ", INDENT, "");
+        print_words(to, INDENT + strlen("change: "), text_of(row, "change"));
+    }
+    return fflush(to) == 0 ? CLI_OK : CLI_FAILED;
+}
+
 int cmd_db_doctor(struct cli *cli)
 {
     struct examining x = {json_array(), "", cli_format(cli) != CLI_TABLE, true};
@@ -48,6 +106,12 @@ int cmd_db_doctor(struct cli *cli)
         json_decref(x.rows);
         return code;
     }
-    const int printed = cli_print(cli, x.rows);
+    int printed = CLI_OK;
+    if (x.has_values) {
+        printed = cli_print(cli, x.rows);
+    } else {
+        printed = print_findings(cli, x.rows);
+        json_decref(x.rows);
+    }
     return printed != CLI_OK ? printed : x.is_fit ? CLI_OK : CLI_FAILED;
 }

@@ -17,27 +17,7 @@ mediators:
     sequencer-connections: ["http://127.0.0.1:5001"]
 YAML
 }
-# doctor CODE: runs it; its findings are in $work/out.json.
-doctor() {
-    local got=0
-    "$lockstep" db doctor -c "$work/a.yaml" -o json > "$work/out.json" 2> "$work/err" || got=$?
-    [ "$got" = "$1" ] || { cat "$work/out.json" "$work/err" >&2; fail "the doctor ended with $got, not $1"; }
-}
-# found CHECK VERDICT [TEXT]: it said so.
-found() {
-    python3 - "$work/out.json" "$@" <<'PY' || { cat "$work/out.json" >&2; fail "not found: $*"; }
-import json, sys
-path, check, verdict, text = (sys.argv[1:] + [""])[:4]
-rows = [r for r in json.load(open(path)) if r["check"] == check]
-assert rows and all(r["verdict"] == verdict and text in r["found"] + " " + r["change"] for r in rows), rows
-PY
-}
-not_tried() { if grep -q "\"check\":\"$1\"" "$work/out.json"; then fail "$1 was tried"; fi; }
-nothing_left() {
-    local left
-    left=$(postgres_sql -c 'SELECT (SELECT COUNT(*) FROM med.ls_doctor) + (SELECT COUNT(*) FROM med.ls_lease) + (SELECT COUNT(*) FROM med.ls_lease_beat)')
-    [ "$left" = 0 ] || fail "$left rows were left"
-}
+. "$srcdir/t/storage/doctor-lib.sh"
 
 # ---- SQLite ----
 cat > "$work/a.yaml" <<YAML
@@ -78,10 +58,13 @@ config "$pg_port" lockstep app
 doctor 0
 for check in connection pooler schema privileges clock isolation row-lock deadlock fence values arrays errors clean-up; do found $check ok; done
 found pooler ok 'nothing between'
+documented
 grep -q '"p99_us":' "$work/out.json" || fail "no latency as a number"
 grep -q '"ls_log":' "$work/out.json" || fail "no size of ls_log"
 wait $second || { cat "$work/out.txt" >&2; fail "the second of two"; }
-grep -q '^med *fence *ok *take-over in ' "$work/out.txt" || fail "no table"
+grep -q '^  ok *fence *take-over in ' "$work/out.txt" || fail "no table"
+grep -q '^ *change: for RPO 0 set ' "$work/out.txt" || fail "no advice"
+[ "$(grep -v DRIVER= "$work/out.txt" | wc -L)" -le 79 ] || fail "long lines"
 nothing_left
 
 postgres_sql -c 'REVOKE UPDATE ON med.ls_lease FROM app'
@@ -92,7 +75,7 @@ postgres_sql -c 'GRANT UPDATE ON med.ls_lease TO app'
 # A statement that would not run is named.
 postgres_sql -c 'ALTER TABLE med.ls_lease_beat RENAME beat TO beet'
 doctor 1
-found schema fail lease_renew
+found schema fail lease_
 postgres_sql -c 'ALTER TABLE med.ls_lease_beat RENAME beet TO beat'
 
 # ---- through pgbouncer, as an ordinary user ----

@@ -33,8 +33,8 @@ t_storage_fault_client_SOURCES = %D%/fault_client.c %D%/engine.c %D%/engine.h
 nodist_t_storage_fault_client_SOURCES = gen/sql_catalogue_test.c
 t_storage_fault_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
 
-BLACKBOX_TESTS += %D%/doctor.sh
-EXTRA_DIST += %D%/doctor.sh
+BLACKBOX_TESTS += %D%/doctor.sh %D%/doctor-oracle.sh
+EXTRA_DIST += %D%/doctor.sh %D%/doctor-oracle.sh %D%/doctor-lib.sh
 
 BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
 EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
