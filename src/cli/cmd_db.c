@@ -307,6 +307,36 @@ static bool migration_rows(enum dialect d, json_t *rows, struct error *err)
     return true;
 }
 
+struct grants {
+    enum dialect dialect;
+    json_t *rows;
+};
+
+static bool grant_row(void *ctx, const char *text, struct error *err)
+{
+    const struct grants *g = ctx;
+    const size_t n = json_array_size(g->rows);
+    json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "dialect", dialect_name(g->dialect),
+                            "name", "grant", "step", (int)n + 1, "purpose", "schema", "notes",
+                            "to the account of the node, here lockstep_run", "sql", text);
+
+    return json_array_append_new(g->rows, row) == 0 ||
+           error_set(err, ERR_MEMORY, NULL, "no memory");
+}
+
+/* What `db migrate` sends when another account owns the tables. */
+static bool grant_rows(enum dialect d, json_t *rows, struct error *err)
+{
+    const struct schema_sql_options o = {.schema = "lockstep", .user = "lockstep_run"};
+    struct grants g = {d, json_array()};
+    const bool ok =
+        schema_sql_grants(d, &o, grant_row, &g, err) &&
+        (json_array_extend(rows, g.rows) == 0 || error_set(err, ERR_MEMORY, NULL, "no memory"));
+
+    json_decref(g.rows);
+    return ok;
+}
+
 static bool dialect_rows(enum dialect d, json_t *rows, struct error *err)
 {
     size_t n;
@@ -315,7 +345,7 @@ static bool dialect_rows(enum dialect d, json_t *rows, struct error *err)
     for (size_t i = 0; i < n; i++)
         if (!statement_rows(d, &s[i], rows, err))
             return false;
-    return migration_rows(d, rows, err);
+    return migration_rows(d, rows, err) && grant_rows(d, rows, err);
 }
 
 /* As plain SQL, to be read or given to a grammar check. */
@@ -389,7 +419,10 @@ static void script_head(FILE *to, enum dialect d)
     fprintf(to, "-- Afterwards `lockstep db verify` finds nothing to do.\n");
     if (d == DIALECT_ORACLE)
         fprintf(to, "-- DDL commits here. After a failure run it again, and let ORA-00955 and "
-                    "ORA-00001 pass.\n");
+                    "ORA-00001 pass.\n"
+                    "-- Both accounts need CREATE SESSION, the owner also the right to make tables "
+                    "and a quota: "
+                    "these are yours to give.\n");
     else
         fprintf(to, "-- All or nothing: after a failure nothing of it stays.\n");
 }
