@@ -32,6 +32,7 @@ libstorage_core_la_SOURCES = \
 	%D%/socket_find.c %D%/socket_find.h \
 	%D%/txn.c \
 	%D%/value.h \
+	%D%/threading.c %D%/threading.h \
 	%D%/watch.c %D%/watch.h \
 	%D%/worker.c
 libstorage_core_la_LIBADD = $(ODBC_LIBS)

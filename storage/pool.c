@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "storage/db_internal.h"
+#include "storage/threading.h"
 
 #define PING_AFTER_US (100 * US_PER_MS) /* idle for longer: proves first that it is alive */
 #define CLOSE_WAIT_US (US_PER_S)        /* for threads inside the driver */
@@ -246,6 +247,20 @@ void db_process_init(void)
     (void)setenv("NLS_LANG", ".AL32UTF8", 0);
 }
 
+static void warn_of_threading(const struct db *db, const struct db_config *cfg)
+{
+    const char *driver = cfg->dsn ? NULL : strchr(db->target.strings[0], '=') + 1;
+    char section[256];
+
+    if (db->pool_max > 1 && threading_is_serial(driver, cfg->dsn, section, sizeof(section)))
+        log_warn(
+            db->logger, ERR_CONFIG,
+            "%s: Threading = 3 in [%s] of odbcinst.ini lets one thread of this process use its "
+            "databases at a time; set it to 0 there%s",
+            db->describe, section,
+            strcmp(section, "ODBC") == 0 ? "" : ", or give the driver's path in storage.driver");
+}
+
 bool db_open(const struct db_config *config, struct db **out, struct error *err)
 {
     struct db *db = calloc(1, sizeof(*db));
@@ -294,6 +309,7 @@ bool db_open(const struct db_config *config, struct db **out, struct error *err)
     mutex_lock(&db->mutex);
     db->is_proven = true;
     mutex_unlock(&db->mutex);
+    warn_of_threading(db, &cfg);
     *out = db;
     return true;
 fail:

@@ -6,7 +6,7 @@ alive_start() {
     local ports hosts
     ports=$(IFS=,; echo "$*") hosts=$(printf '127.0.0.1,%.0s' "$@")
     mkfifo "$work/alive.to" "$work/alive.from"
-    LS_TEST_PG_SERVER=${hosts%,} LS_TEST_PG_PORT=$ports "$builddir/t/storage/alive_client" \
+    LS_TEST_PG_SERVER=${hosts%,} LS_TEST_PG_PORT=$ports LS_TEST_ORACLE_PORT=$ports "$builddir/t/storage/alive_client" \
         < "$work/alive.to" > "$work/alive.from" 2> "$work/alive.log" &
     alive_pid=$!
     at_exit "kill -9 $alive_pid 2>/dev/null"
@@ -88,4 +88,23 @@ alive_hosts_start() {
 }
 standby_sql() {
     PGPASSWORD=$pg_password "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$standby_port" -U lockstep -d lockstep "$@"
+}
+
+# The primary turns read-only, and nobody can write until the standby is promoted. Sets recovered_ms.
+alive_read_only() {
+    postgres_sql -c 'ALTER SYSTEM SET default_transaction_read_only = on' -c 'SELECT pg_reload_conf()' > /dev/null
+    await '[ "$(postgres_sql -c "SHOW default_transaction_read_only")" = on ]'
+    await '[ "$(proxy_stat pg accepted)" -gt 20 ]'    # it looks for a writable one, and finds none
+    standby_sql -c 'SELECT pg_promote()' > /dev/null
+    alive usable
+    alive recovered
+    recovered_ms=$(alive_value all)
+}
+# The first host of the string is gone without a word, and new connections are needed. Sets recovered_ms.
+alive_silent_host() {
+    proxy_cmd pg no-syn
+    proxy_cmd standby cut
+    alive usable
+    alive recovered
+    recovered_ms=$(alive_value all)
 }

@@ -234,7 +234,10 @@ static bool prepare(struct world *w, struct error *err)
     cfg.pool_max = THREADS;
     cfg.statement_timeout_us = 2 * US_PER_S;
     cfg.login_timeout_us = 2 * US_PER_S;
-    if (!db_open(&cfg, &w->db, err) || !db_migrate(w->db, NULL, err))
+    if (!db_open(&cfg, &w->db, err) || !db_migrate(w->db, NULL, err) ||
+        !db_exec(w->db, "t_value_clear", NULL, 0, 0, NULL, err) ||
+        !db_exec(w->db, "t_log_clear", NULL, 0, 10 * US_PER_S, NULL, err) ||
+        !db_exec(w->db, "t_node_clear", NULL, 0, 0, NULL, err))
         return false;
     for (int64_t i = 0; i < THREADS; i++) {
         const struct value v[] = {value_i64(i), value_i64(0), value_null(), value_null()};

@@ -73,6 +73,12 @@ WITH d AS (SELECT 1 AS one FROM dual UNION ALL SELECT 2 AS one FROM dual UNION A
 SELECT COUNT(*) AS n FROM d a CROSS JOIN d b CROSS JOIN d c CROSS JOIN d e CROSS JOIN d f CROSS JOIN d g CROSS JOIN d h
   CROSS JOIN d i CROSS JOIN d j CROSS JOIN d k
 
+-- t_nap: takes 10 ms of the server and none of the processor
+-- dialect: postgresql
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: t/bench/bench_threads
+SELECT COUNT(pg_sleep(0.01)) AS n
+
 -- t_log_many: rows without a fence
 -- row: ts i64, kind i64, name text(100), payload bytes
 -- rows: as many as given   locks: those rows   plan: primary key   called: tests
