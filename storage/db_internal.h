@@ -16,6 +16,11 @@ struct workers {
     struct worker *first GUARDED_BY(mutex);
 };
 
+/* On the stack of the thread that waits. */
+struct waiter {
+    struct waiter *next;
+};
+
 struct db {
     const struct dialect_ops *ops; /* constant after db_open, like all up to the mutex */
     struct conn_target target;
@@ -27,7 +32,8 @@ struct db {
     SQLHENV env;
 
     struct mutex mutex;
-    struct cond returned; /* a connection came back, or its place became free */
+    struct cond returned;                   /* a connection came back, or its place became free */
+    struct waiter *queue GUARDED_BY(mutex); /* who waits for one, in the order of coming */
     struct conn *idle GUARDED_BY(mutex);
     uint32_t open GUARDED_BY(mutex), in_use GUARDED_BY(mutex), waiting GUARDED_BY(mutex);
     uint64_t generation GUARDED_BY(mutex);

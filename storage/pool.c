@@ -462,13 +462,15 @@ void db_note_retry(struct db *db)
     mutex_unlock(&db->mutex);
 }
 
-/* Waits for an idle connection, and has one made when there is none. */
-static bool take(struct db *db, int64_t deadline_us, struct conn **out, struct error *err) NO_TSA
+/* Waits for an idle connection, and has one made when there is none. In the order of coming: who
+ * gives a connection back and wants one again stands behind those who wait. */
+static bool await_idle(struct db *db, const struct waiter *w, int64_t deadline_us,
+                       struct error *err) NO_TSA
 {
     const int64_t free_by_us = clock_mono_us() + db->checkout_timeout_us;
     const uint64_t failures = db->failures;
 
-    while (!db->idle) {
+    while (!db->idle || db->queue != w) {
         const int64_t now = clock_mono_us();
         int64_t until_us = deadline_us;
         if (db->failures != failures) {
@@ -488,9 +490,28 @@ static bool take(struct db *db, int64_t deadline_us, struct conn **out, struct e
                              "none of %u connections became free in time", db->open);
         cond_wait_until(&db->returned, &db->mutex, until_us);
     }
-    *out = db->idle;
-    db->idle = (*out)->next_idle;
     return true;
+}
+
+static bool take(struct db *db, int64_t deadline_us, struct conn **out, struct error *err) NO_TSA
+{
+    struct waiter w = {.next = NULL};
+    struct waiter **at = &db->queue;
+
+    while (*at)
+        at = &(*at)->next;
+    *at = &w;
+    const bool ok = await_idle(db, &w, deadline_us, err);
+    for (at = &db->queue; *at != &w;)
+        at = &(*at)->next;
+    *at = w.next;
+    if (ok) {
+        *out = db->idle;
+        db->idle = (*out)->next_idle;
+    }
+    if (db->queue && db->idle) /* the next one's */
+        cond_broadcast(&db->returned);
+    return ok;
 }
 
 static bool ping_row(void *ctx, const struct value *cols, size_t n, struct error *err)
@@ -522,7 +543,7 @@ static void discard(struct conn *c)
     mutex_lock(&db->mutex);
     db->open--;
     db->in_use--;
-    cond_signal(&db->returned);
+    cond_broadcast(&db->returned);
     mutex_unlock(&db->mutex);
 }
 
@@ -557,7 +578,7 @@ void pool_return(struct conn *c)
         c->next_idle = db->idle;
         db->idle = c;
         db->in_use--;
-        cond_signal(&db->returned);
+        cond_broadcast(&db->returned);
     }
     mutex_unlock(&db->mutex);
     if (!is_good)
