@@ -185,6 +185,10 @@ static const struct meaning {
     {2275, ERR_DATABASE, ERR_NONE, NULL},
     /* the server */
     {1013, ERR_TIMEOUT, ERR_NONE, NULL}, /* cancelled: by our watchdog */
+    {1114, ERR_IO, ERR_NONE, NULL},      /* writing a block */
+    {1115, ERR_IO, ERR_NONE, NULL},      /* reading a block */
+    {1578, ERR_IO, ERR_NONE, NULL},      /* a corrupt block */
+    {27072, ERR_IO, ERR_NONE, NULL},     /* file I/O */
     {372, ERR_READ_ONLY, ERR_NONE, NULL},
     {1456, ERR_READ_ONLY, ERR_NONE, NULL},
     {16000, ERR_READ_ONLY, ERR_NONE,

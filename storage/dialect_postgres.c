@@ -118,7 +118,7 @@ static const struct {
     {"57014", ERR_TIMEOUT},    {"HYT", ERR_TIMEOUT},      {"HY008", ERR_TIMEOUT},
     {"42P01", ERR_SCHEMA},     {"42703", ERR_SCHEMA},     {"3F", ERR_SCHEMA},
     {"42S02", ERR_SCHEMA},     {"42S22", ERR_SCHEMA},     {"28", ERR_CONFIG},
-    {"HY001", ERR_MEMORY},
+    {"HY001", ERR_MEMORY},     {"58030", ERR_IO},
 };
 
 static enum error_code classify(const struct diag *d, bool is_connecting)

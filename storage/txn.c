@@ -60,7 +60,7 @@ static bool kind_fits(const char *stmt, const struct column *col, const struct v
     if (v->kind != col->kind)
         return error_set(err, ERR_INTERNAL, NULL, "%s: %s is %s, its header says %s", stmt,
                          col->name, kinds[v->kind], kinds[col->kind]);
-    if (v->kind == VALUE_TEXT && !utf8_valid(v->bytes))
+    if (v->kind == VALUE_TEXT && v->bytes.len <= VALUE_BYTES_MAX && !utf8_valid(v->bytes))
         return error_set(err, ERR_MALFORMED, "send text as UTF-8",
                          "%s: %s is not UTF-8 without NUL", stmt, col->name);
     return length_fits(stmt, col, v, err);
