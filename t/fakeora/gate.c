@@ -180,6 +180,8 @@ static bool check_select(const struct tokens *t, size_t i, struct ora_diag *d)
     const size_t end = find_at_depth(t, i, ends);
     bool has_page = token_is(t, i + 1, "DISTINCT");
 
+    if (token_is(t, 0, "GRANT")) /* a privilege */
+        return true;
     if (!token_is(t, end, "FROM"))
         return refuse(d, 923, "FROM keyword not found where expected");
     if (i != 0) /* a lock is at the end of the outermost */
