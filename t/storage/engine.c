@@ -1,6 +1,7 @@
 /* engine.c: the database of this run. */
 #include "engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,31 @@ void engine_config(struct db_config *cfg)
     } else {
         cfg->type = "sqlite";
         cfg->file = getenv("LS_TEST_SQLITE_FILE");
+    }
+}
+
+void engine_elsewhere(struct db_config *cfg, const char *name)
+{
+    static char place[512]; /* one at a time */
+
+    engine_config(cfg);
+    if (cfg->file) {
+        snprintf(place, sizeof(place), "%s.%s", cfg->file, name);
+        cfg->file = place;
+    } else {
+        snprintf(place, sizeof(place), "ls_test_%s", name);
+        cfg->schema = place;
+    }
+}
+
+void engine_fault(const char *order)
+{
+    const char *path = getenv("FAKEORA_FAULTS");
+    FILE *f = path && engine_dialect() == DIALECT_ORACLE ? fopen(path, "a") : NULL;
+
+    if (f) {
+        fprintf(f, "%s\n", order);
+        fclose(f);
     }
 }
 

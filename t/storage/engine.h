@@ -13,7 +13,11 @@
 bool engine_is_postgres(void);
 enum dialect engine_dialect(void);
 void engine_config(struct db_config *cfg); /* the engine of this run, schema "ls_test" */
-struct db *engine_open(void);              /* migrated; fails the test when it cannot */
+/* A place of its own beside it: another schema, another file. */
+void engine_elsewhere(struct db_config *cfg, const char *name);
+/* An order to the imitation of Oracle (t/fakeora/README); nothing on the others. */
+void engine_fault(const char *order);
+struct db *engine_open(void); /* migrated; fails the test when it cannot */
 /* Asserts that what failed with this code, printing the error otherwise. */
 void assert_code(const struct error *err, enum error_code code);
 #define assert_done(call)                                                                          \
@@ -23,7 +27,4 @@ void assert_code(const struct error *err, enum error_code code);
     } while (0)
 
 int64_t query_i64(struct db *db, const char *stmt, const struct value *params, size_t n);
-
-int lease_tests_run(void); /* how many failed */
-int error_tests_run(void);
 #endif

@@ -19,9 +19,18 @@ t_unit_test_doctor_SOURCES = t/unit/test_doctor.c
 t_unit_test_doctor_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test_engine
-t_storage_test_engine_SOURCES = %D%/test_engine.c %D%/test_lease.c %D%/test_errors.c %D%/engine.c %D%/engine.h
+t_storage_test_engine_SOURCES = %D%/suite.c %D%/suite.h %D%/suite_calls.h %D%/suite_data.c %D%/trace.c \
+	%D%/test_value.c %D%/test_txn.c %D%/test_parallel.c %D%/test_fenced.c %D%/test_cursor.c \
+	%D%/test_migrate.c %D%/test_lease.c %D%/test_errors.c %D%/test_open.c %D%/test_sequencer.c \
+	%D%/test_mediator.c %D%/test_participant.c %D%/engine.c %D%/engine.h
 nodist_t_storage_test_engine_SOURCES = gen/sql_catalogue_test.c
-t_storage_test_engine_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
+# What goes to the driver is seen by trace.c.
+t_storage_test_engine_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=SQLPrepare,--wrap=SQLExecute,--wrap=SQLExecDirect,--wrap=SQLDriverConnect,--wrap=calloc
+t_storage_test_engine_LDADD = libnode.la libsequencer.la libmediator.la libparticipant.la libclient.la \
+	libstorage-core.la librpc.la libconfig.la $(LS_CORE_LIBS) \
+	$(SYSTEMD_LIBS) $(PROTOBUF_C_LIBS) $(GRPC_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+$(t_storage_test_engine_OBJECTS): | gen/stamp
 
 check_PROGRAMS += %D%/test_oracle
 t_storage_test_oracle_SOURCES = %D%/test_oracle.c %D%/engine.c %D%/engine.h
@@ -38,6 +47,11 @@ EXTRA_DIST += %D%/doctor.sh %D%/doctor-oracle.sh %D%/doctor-lib.sh
 
 BLACKBOX_TESTS += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
 EXTRA_DIST += %D%/sqlite.sh %D%/postgres.sh %D%/oracle.sh %D%/cli.sh %D%/faults.sh %D%/tls.sh %D%/secrets.sh
+# The table of all engines, when their runs have ended.
+BLACKBOX_TESTS += %D%/table.sh
+EXTRA_DIST += %D%/table.sh
+CLEANFILES += %D%/cells-postgresql %D%/cells-sqlite %D%/cells-oracle
+%D%/table.log: %D%/sqlite.log %D%/postgres.log %D%/oracle.log
 
 # Not a test: t/bench/storage.sh ENGINE prints figures.
 check_PROGRAMS += t/bench/bench_storage

@@ -10,4 +10,6 @@ LS_TEST_PG_ODD='p;}{ %41+x=@}' # whatever a generator may come up with
 export LS_TEST_PG_ODD
 postgres_sql -c "CREATE ROLE odd LOGIN PASSWORD '$LS_TEST_PG_ODD'"
 export ODBCINI="$work/odbc.ini"
-"$builddir/t/storage/test_engine"
+cells=$builddir/t/storage/cells-postgresql
+rm -f "$cells"
+LS_TEST_CELLS=$cells timeout 120 "$builddir/t/storage/test_engine"

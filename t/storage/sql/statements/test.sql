@@ -223,3 +223,68 @@ SELECT current_setting('search_path'), current_setting('statement_timeout'), cur
 -- columns: pid i64
 -- rows: 1   locks: none   plan: none   called: tests
 SELECT pg_backend_pid() AS pid
+
+-- t_value_get: one number
+-- params: id i64
+-- columns: i i64
+-- rows: 1   locks: none   plan: primary key   called: tests
+SELECT i FROM t_value WHERE id = :id
+
+-- t_value_all: all numbers
+-- columns: id i64, i i64
+-- rows: all   locks: none   plan: scan   called: tests
+SELECT id, i FROM t_value ORDER BY id
+
+-- t_value_less: how many before a key
+-- params: id i64
+-- columns: n i64
+-- rows: 1   locks: none   plan: primary key   called: tests
+SELECT COUNT(*) AS n FROM t_value WHERE id < :id
+
+-- t_value_swap: writes over what was seen
+-- params: id i64, seen i64, i i64
+-- rows: 1, or 0 when it is another   locks: that row   plan: primary key   called: tests
+UPDATE t_value SET i = :i WHERE id = :id AND i = :seen
+
+-- t_value_lock_nowait: holds a row, or says at once that somebody does
+-- dialect: postgresql oracle
+-- params: id i64
+-- columns: i i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+SELECT i FROM t_value WHERE id = :id FOR UPDATE NOWAIT
+
+-- t_value_lock_nowait: the transaction holds the whole file already
+-- dialect: sqlite
+-- params: id i64
+-- columns: i i64
+-- rows: 1   locks: that row   plan: primary key   called: tests
+SELECT i FROM t_value WHERE id = :id
+
+-- t_schema_touch: another text of an applied migration
+-- params: version i64, checksum text(64)
+-- rows: 1   locks: that row   plan: primary key   called: tests
+UPDATE ls_schema_version SET checksum = :checksum WHERE version = :version
+
+-- t_die: an answer that never comes: the session ends itself in the middle of the statement
+-- dialect: postgresql
+-- params: id i64
+-- rows: none   locks: none   plan: primary key   called: tests
+UPDATE t_value SET i = i + 1 WHERE id = :id AND pg_terminate_backend(pg_backend_pid())
+
+-- t_raise: an error of any state
+-- dialect: postgresql
+-- params: code text
+-- columns: n i64
+-- rows: 1   locks: none   plan: none   called: tests
+SELECT t_raise(CAST(:code AS VARCHAR)) AS n
+
+-- t_read_only: makes this connection read-only
+-- dialect: sqlite
+-- rows: none   locks: none   plan: none   called: tests
+PRAGMA query_only = 1
+
+-- t_ack_read: how far a member has read
+-- params: member_id i64
+-- columns: acked_ts i64
+-- rows: 0 or 1   locks: none   plan: primary key   called: tests
+SELECT acked_ts FROM ls_ack WHERE member_id = :member_id
