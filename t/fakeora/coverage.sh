@@ -3,13 +3,13 @@
 . "$srcdir/t/lib.sh"
 command -v python3 >/dev/null || skip "no python3: apt-get install python3"
 traces=$builddir/t/fakeora/traces
-for test in "$@" ${LS_TEST_TRACED:-t/fakeora/server.sh t/fault/chaos-oracle.sh t/storage/oracle.sh}; do
+for test in "$@" ${LS_TEST_TRACED:-t/fakeora/server.sh t/fault/chaos-oracle.sh t/storage/accounts-oracle.sh t/storage/oracle.sh}; do
     trace=$traces/$(echo "$test" | tr / -)
     [ -s "$trace" ] || fail "no trace of $test: make check TESTS='$test t/fakeora/coverage.sh'"
     cp "$trace" "$work"
 done
 "$builddir/lockstep" db statements --dialect oracle -o json > "$work/catalogue.json"
-compared() { python3 "$srcdir/t/fakeora/coverage.py" "$work/catalogue.json" "$srcdir/t/storage/sql" "$work"/t-*.sh; }
+compared() { python3 "$srcdir/t/fakeora/compare.py" "$work/catalogue.json" "$srcdir/t/storage/sql" "$work"/t-*.sh; }
 compared || fail "the Oracle catalogue and what was sent differ"
 
 # What is missing, and what is foreign, is named.

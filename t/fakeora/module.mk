@@ -14,5 +14,5 @@ CLEANFILES += %D%/traces/*
 
 # Reads what the driver wrote down in these; a new test that runs on Oracle joins them.
 # coverage
-EXTRA_DIST += %D%/coverage.sh %D%/coverage.py
-%D%/coverage.log: %D%/server.log t/fault/chaos-oracle.log t/storage/oracle.log
+EXTRA_DIST += %D%/coverage.sh %D%/compare.py
+%D%/coverage.log: %D%/server.log t/fault/chaos-oracle.log t/storage/accounts-oracle.log t/storage/oracle.log

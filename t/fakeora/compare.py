@@ -1,4 +1,4 @@
-"""coverage.py CATALOGUE OWN-FOLDER TRACE...: statements of the catalogue (lockstep db statements -o json)
+"""compare.py CATALOGUE OWN-FOLDER TRACE...: statements of the catalogue (lockstep db statements -o json)
 that no trace of the fakeora driver has as executed, and texts in the traces that are not of the catalogue.
 Traces of t/storage may hold the statements that its tests bring along, from the SQL files of OWN-FOLDER."""
 import json
