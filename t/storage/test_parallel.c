@@ -1,6 +1,7 @@
 /* test_parallel.c: several threads and connections at once: nobody loses an update, sees half a
  * transaction, waits for ever, or is left out. */
 #include <pthread.h>
+#include <time.h>
 
 #include "base/thread.h"
 #include "suite.h"
@@ -391,67 +392,87 @@ static void a_pool_is_bounded(void **state)
     db_close(db);
 }
 
-/* Two that come again and again, and one who comes now and then: it is not passed over. */
-struct turns {
+/* With the only connection in use, three come one after another; who gives it back wants it again
+ * at once. It is served last. */
+#define QUEUE 3
+struct turn {
     struct db *db;
-    bool is_patient;
-    const bool *is_over;
-    bool *over;
     struct mutex *m;
-    int64_t visits, passed; /* turns before which the others went again and again */
-    struct turns *all;
+    int *served;
+    int place; /* as it was served */
+    pthread_t thread;
     struct error e;
 };
-#define TURNS       30
-#define PASSED_MOST 6 /* both before it in the queue, and what they did unseen by it */
+struct queue {
+    struct db *db;
+    struct turn *turns;
+    bool is_queued;
+};
 
-static int64_t visits_of(const struct turns *t, int i)
+static bool turn_row(void *ctx, const struct value *cols, size_t n, struct error *err)
 {
+    struct turn *t = ctx;
+
+    (void)cols;
+    (void)n;
+    (void)err;
     mutex_lock(t->m);
-    const int64_t n = t->all[i].visits;
+    t->place = (*t->served)++;
     mutex_unlock(t->m);
-    return n;
+    return true;
 }
 
-static void *take_turns(void *ctx)
+static void *take_turn(void *ctx)
 {
-    struct turns *t = ctx;
-    bool is_over = false;
+    struct turn *t = ctx;
 
-    while (!is_over) {
-        const int64_t before = visits_of(t, 0) + visits_of(t, 1);
-        int64_t n;
-        if (!db_query(t->db, "t_value_count", NULL, 0, 20 * US_PER_S, i64_row, &n, &t->e))
-            return t->e.cause;
-        const int64_t passed = visits_of(t, 0) + visits_of(t, 1) - before;
-        mutex_lock(t->m);
-        t->visits++;
-        t->passed += passed > PASSED_MOST;
-        if (t->is_patient && t->visits == TURNS)
-            *t->over = true;
-        is_over = *t->over;
-        mutex_unlock(t->m);
+    return db_query(t->db, "t_value_count", NULL, 0, 20 * US_PER_S, turn_row, t, &t->e) ? NULL : t;
+}
+
+static bool queue_txn(struct txn *t, void *ctx, struct error *err)
+{
+    const struct timespec pause = {0, 1000 * 1000};
+    const int64_t limit = clock_mono_us() + 10 * US_PER_S;
+    struct queue *q = ctx;
+    struct db_stats s = {0};
+
+    (void)t;
+    (void)err;
+    for (uint32_t i = 0; i < QUEUE; i++) {
+        if (pthread_create(&q->turns[i].thread, NULL, take_turn, &q->turns[i]) != 0)
+            return error_set(err, ERR_MEMORY, NULL, "no thread");
+        for (db_stats(q->db, &s); s.waiting <= i && clock_mono_us() < limit; db_stats(q->db, &s))
+            nanosleep(&pause, NULL);
     }
-    return NULL;
+    q->is_queued = s.waiting == QUEUE;
+    return true;
 }
 
 static void a_pool_is_fair(void **state)
 {
-    struct db *db = open_pool(1, 0);
+    struct db *db = open_pool(1, 20 * US_PER_S);
+    struct turn t[QUEUE + 1];
+    struct queue q = {.db = db, .turns = t};
     struct mutex m;
-    bool over = false;
-    struct turns t[3];
+    struct error e;
+    int served = 0;
 
     (void)state;
     mutex_init(&m);
     memset(t, 0, sizeof(t));
-    for (int i = 0; i < 3; i++)
-        t[i] = (struct turns){.db = db, .is_patient = i == 2, .over = &over, .m = &m, .all = t};
-    in_threads(take_turns, t, sizeof(t[0]), 3);
-    print_message("  one connection: %lld and %lld turns beside %lld, passed over before %lld\n",
-                  (long long)t[0].visits, (long long)t[1].visits, (long long)t[2].visits,
-                  (long long)t[2].passed);
-    check(t[2].passed <= TURNS / 3); /* a thread that does not run is not in the queue */
+    for (int i = 0; i <= QUEUE; i++)
+        t[i] = (struct turn){.db = db, .m = &m, .served = &served, .place = -1};
+    const bool ok = db_txn(db, 20 * US_PER_S, queue_txn, &q, &e);
+    void *failed = take_turn(&t[QUEUE]);
+    for (int i = 0; i < QUEUE; i++) {
+        void *one = NULL;
+        pthread_join(t[i].thread, &one);
+        failed = one ? one : failed;
+    }
+    check(ok && !failed);
+    check(q.is_queued);
+    for (int i = 0; i <= QUEUE; i++)
+        check_int(t[i].place, i);
     mutex_destroy(&m);
     db_close(db);
 }
