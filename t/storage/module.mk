@@ -84,5 +84,5 @@ check_PROGRAMS += %D%/alive_client
 t_storage_alive_client_SOURCES = %D%/alive_client.c %D%/engine.c %D%/engine.h
 nodist_t_storage_alive_client_SOURCES = gen/sql_catalogue_test.c
 t_storage_alive_client_LDADD = libstorage-core.la libbase.la $(CMOCKA_LIBS)
-BLACKBOX_TESTS += %D%/alive.sh %D%/alive-hosts.sh %D%/threading.sh
-EXTRA_DIST += %D%/threading.sh %D%/alive.sh %D%/alive-hosts.sh %D%/alive-lib.sh
+BLACKBOX_TESTS += %D%/alive.sh %D%/alive-oracle.sh %D%/alive-hosts.sh %D%/threading.sh
+EXTRA_DIST += %D%/threading.sh %D%/alive-oracle.sh %D%/alive.sh %D%/alive-hosts.sh %D%/alive-lib.sh
