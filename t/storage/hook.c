@@ -3,6 +3,7 @@
 #include "hook.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sql.h>
@@ -56,6 +57,13 @@ static int is_here(const char *name)
         return 0;
     own.names[own.seen++] = name;
     return own.seen == own.at;
+}
+
+static int fails(int here)
+{
+    if (here && own.when == HOOK_FAIL)
+        errno = EIO;
+    return here && own.when == HOOK_FAIL;
 }
 
 void hook_arm(int at, enum hook_when when)
@@ -147,6 +155,8 @@ static ssize_t write_at(ssize_t (*real)(int, const void *, size_t, off_t), int f
 {
     const int here = is_here("pwrite");
 
+    if (fails(here))
+        return -1;
     if (here && own.when == HOOK_IN && n > 1) {
         const ssize_t part = real(fd, buf, n / 2, at);
         stop("pwrite", HOOK_IN);
@@ -179,7 +189,16 @@ int fdatasync(int fd)
 
     if (us > 0)
         nanosleep(&t, NULL);
-    POINT(int, fdatasync, fd);
+    REAL(fdatasync);
+    const int here = is_here("fdatasync");
+    if (fails(here))
+        return -1;
+    if (here && own.when != HOOK_AFTER)
+        stop("fdatasync", own.when);
+    const int r = real(fd);
+    if (here && own.when == HOOK_AFTER)
+        stop("fdatasync", HOOK_AFTER);
+    return r;
 }
 
 void hook_disk_delay(int64_t us)

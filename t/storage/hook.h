@@ -5,7 +5,7 @@
 #define T_STORAGE_HOOK_H
 #include <stdint.h>
 
-enum hook_when { HOOK_BEFORE, HOOK_IN, HOOK_AFTER };
+enum hook_when { HOOK_BEFORE, HOOK_IN, HOOK_AFTER, HOOK_FAIL };
 /* Counts the calls of this thread from now on; at call number `at` (1, 2, ...; 0: none) the process
  * stops itself by SIGSTOP. HOOK_IN: a send leaves all but its last five bytes (PostgreSQL's Sync
  * message) and a write to a file its first half, then the rest follows; elsewhere as HOOK_BEFORE.

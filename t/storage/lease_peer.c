@@ -3,7 +3,7 @@
  * verb a line. Times are CLOCK_MONOTONIC in microseconds, which processes share. Lines:
  *   WON epoch holder t late worst     LOST t                of the runner
  *   STOP name when t                  CONT may_act t        around a stop by SIGSTOP
- *   W id code calls                   ...                   the answer to a verb, by its first word
+ *   W id code calls    T id code    ...                   the answer to a verb, by its first word
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -137,6 +137,29 @@ static void continued(void)
 
 /* ---- verbs; a[0] to a[4] are their numbers ---- */
 
+/* The deadline of a write. */
+static int64_t write_us(void)
+{
+    const char *ms = getenv("LS_PEER_WRITE_MS");
+
+    return (ms ? strtoll(ms, NULL, 10) : 3000) * US_PER_MS;
+}
+
+/* The answer to a write, with the calls that it made. */
+static void say_calls(const char *word, int64_t id, bool ok, const struct error *e)
+{
+    const int n = hook_disarm();
+
+    flockfile(stdout);
+    printf("%s %" PRId64 " %s", word, id, ok ? "OK" : error_id(e->code));
+    for (int i = 1; i <= n; i++)
+        printf(" %s", hook_name(i));
+    printf("\n");
+    funlockfile(stdout);
+    if (!ok && e->code != ERR_FENCED)
+        printf("ERROR %s 0 %s\n", error_id(e->code), e->cause);
+}
+
 /* write ID ROWS BYTES AT WHEN; its answer also names the calls. */
 static void verb_write(const int64_t *a)
 {
@@ -144,16 +167,26 @@ static void verb_write(const int64_t *a)
     struct error e = {0};
 
     hook_arm((int)a[3], (enum hook_when)a[4]);
-    const bool ok = peer_write(&peer, &f, a[0], a[1], a[2], 3 * US_PER_S, &e);
-    const int n = hook_disarm();
-    flockfile(stdout);
-    printf("W %" PRId64 " %s", a[0], ok ? "OK" : error_id(e.code));
-    for (int i = 1; i <= n; i++)
-        printf(" %s", hook_name(i));
-    printf("\n");
-    funlockfile(stdout);
-    if (!ok && e.code != ERR_FENCED)
-        printf("ERROR %s 0 %s\n", error_id(e.code), e.cause);
+    const bool ok = peer_write(&peer, &f, a[0], a[1], a[2], write_us(), &e);
+    say_calls("W", a[0], ok, &e);
+}
+
+static bool insert(struct txn *t, void *ctx, struct error *err)
+{
+    const struct value v[] = {value_i64(*(int64_t *)ctx), value_null(), value_null(), value_null()};
+
+    return txn_exec(t, "t_value_insert", v, 4, NULL, err);
+}
+
+/* txn ID AT: a row in a transaction, without a fence. */
+static void verb_txn(const int64_t *a)
+{
+    struct error e = {0};
+    int64_t id = a[0];
+
+    hook_arm((int)a[1], HOOK_BEFORE);
+    const bool ok = db_txn(peer.db, write_us(), insert, &id, &e);
+    say_calls("T", id, ok, &e);
 }
 
 /* settle: after an unknown outcome. */
@@ -192,6 +225,26 @@ static bool count_row(void *ctx, const struct value *cols, size_t n, struct erro
     (void)err;
     *(int64_t *)ctx = cols[0].i64;
     return true;
+}
+
+static bool add_row(void *ctx, const struct value *cols, size_t n, struct error *err)
+{
+    (void)cols;
+    (void)n;
+    (void)err;
+    ++*(int64_t *)ctx;
+    return true;
+}
+
+/* tcount ID: is the row of that transaction there? */
+static void verb_tcount(const int64_t *a)
+{
+    const struct value v[] = {value_i64(a[0])};
+    struct error e = {0};
+    int64_t n = 0;
+
+    const bool ok = db_query(peer.db, "t_value_read", v, 1, 10 * US_PER_S, add_row, &n, &e);
+    printf("COUNT %" PRId64 " %s\n", n, ok ? "OK" : error_id(e.code));
 }
 
 /* count ID: rows of that write. */
@@ -307,7 +360,7 @@ static const struct {
     {"write", verb_write}, {"settle", verb_settle}, {"release", verb_release},
     {"count", verb_count}, {"mark", verb_mark},     {"stat", verb_stat},
     {"hush", verb_hush},   {"clock", verb_clock},   {"disk", verb_disk},
-    {"flood", verb_flood},
+    {"flood", verb_flood}, {"txn", verb_txn},       {"tcount", verb_tcount},
 };
 
 static void obey(const char *line)

@@ -5,7 +5,7 @@ import os, queue, signal, socket, sqlite3, subprocess, sys, threading, time, zli
 ENGINE = os.environ["LS_TEST_ENGINE"]
 PEER = os.path.join(os.environ["builddir"], "t/storage/lease_peer")
 WAIT_S = 60
-BEFORE, IN, AFTER = 0, 1, 2
+BEFORE, IN, AFTER, FAIL = range(4)
 WHEN = ("before", "in", "after")
 
 

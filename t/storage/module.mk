@@ -70,6 +70,9 @@ t_storage_lease_peer_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 BLACKBOX_TESTS += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease-faults-sqlite.sh %D%/lease-faults-postgres.sh
 EXTRA_DIST += %D%/lease-faults-sqlite.sh %D%/lease-faults-postgres.sh %D%/lease_faults.py
 EXTRA_DIST += %D%/lease-sqlite.sh %D%/lease-postgres.sh %D%/lease_world.py %D%/lease_stop.py
+BLACKBOX_TESTS += %D%/lease-unknown-sqlite.sh %D%/lease-unknown-postgres.sh %D%/lease-oracle.sh
+EXTRA_DIST += %D%/lease-unknown-sqlite.sh %D%/lease-unknown-postgres.sh %D%/lease-oracle.sh %D%/lease_unknown.py
+EXTRA_DIST += %D%/lease-journal.sql
 
 # Migrations and accounts; kill_at is preloaded, and never installed.
 check_LTLIBRARIES += %D%/kill_at.la
