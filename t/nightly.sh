@@ -5,6 +5,7 @@
 #   asan        address and undefined behaviour: every test, the black-box ones too
 #   kill9       100 kills of lockstepd under load, on each engine      (LS_NIGHTLY_KILLS)
 #   chaos       faults at random on replicas, for longer, on PostgreSQL and on Oracle (t/fakeora)
+#   lease       10000 races, 400 stops of a holder, more unknown outcomes, on each engine
 #   quickstart  ./quickstart --postgres, 20 times                      (LS_NIGHTLY_QUICKSTARTS)
 #   fuzz        libFuzzer on each parser, 60 s each, from its corpus   (LS_NIGHTLY_FUZZ_S)
 #   migrate     kill -9 before every statement of every migration, on each engine
@@ -62,6 +63,11 @@ chaos() {
     export LS_TEST_ROUNDS=60 LS_TEST_BURST=300 LS_TEST_RATE=60
     bash "$srcdir/t/fault/chaos.sh" && LS_TEST_FAULT='' bash "$srcdir/t/fault/chaos-oracle.sh"
 }
+lease() {
+    local script
+    export LS_TEST_RACES=10000 LS_TEST_STOPS=400 LS_TEST_UNKNOWNS=5 LS_TEST_PAUSES=30 LS_TEST_FLOOD_MS=30000 LS_TEST_SLOW_S=30
+    for script in "$srcdir"/t/storage/lease*.sh; do bash "$script" || return; done
+}
 quickstart() {
     LS_TEST_ROUNDS=${LS_NIGHTLY_QUICKSTARTS:-20} bash "$srcdir/t/blackbox/quickstart-postgres.sh"
 }
@@ -99,9 +105,9 @@ distcheck() {
 }
 unit_tests() { make -s -C "$builddir" print-unit-tests | tr ' ' '\n'; }
 
-for part in ${*:-tsan asan kill9 chaos quickstart fuzz migrate previous distcheck}; do
-    case $part in tsan | asan | kill9 | chaos | quickstart | fuzz | migrate | previous | distcheck) ;; *)
-        say "no part '$part': tsan asan kill9 chaos quickstart fuzz migrate previous distcheck"
+for part in ${*:-tsan asan kill9 chaos lease quickstart fuzz migrate previous distcheck}; do
+    case $part in tsan | asan | kill9 | chaos | lease | quickstart | fuzz | migrate | previous | distcheck) ;; *)
+        say "no part '$part': tsan asan kill9 chaos lease quickstart fuzz migrate previous distcheck"
         exit 2 ;;
     esac
     began=$SECONDS

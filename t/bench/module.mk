@@ -4,7 +4,7 @@ t_bench_bench_send_SOURCES = %D%/bench_send.c t/storage/engine.c t/storage/engin
 t_bench_bench_send_LDADD = libclient.la librpc.la libstorage.la $(LS_CORE_LIBS) \
 	$(GRPC_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(CMOCKA_LIBS)
 $(t_bench_bench_send_OBJECTS): | gen/stamp
-EXTRA_DIST += t/figures t/bench/figures/first-light.sh
+EXTRA_DIST += t/figures t/bench/figures/first-light.sh t/bench/figures/storage-lease.sh
 check_PROGRAMS += %D%/bench_topology
 t_bench_bench_topology_SOURCES = %D%/bench_topology.c $(TOPOLOGY_GENERATOR)
 t_bench_bench_topology_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)

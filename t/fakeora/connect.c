@@ -137,7 +137,8 @@ static void put_password(char *out, size_t size, const char *password)
     snprintf(out + n, size - n, "}");
 }
 
-/* Everything goes as one simple query with its parameters inside (UseServerSidePrepare=0), so that
+/* BoolsAsChar=0: else a text of five characters would be a boolean.
+ * Everything goes as one simple query with its parameters inside (UseServerSidePrepare=0), so that
  * a block is one message. Protocol 7.4-2: a failed statement alone is undone, as on Oracle. Only a
  * writable server offers the service. sys holds what Oracle has and PostgreSQL lacks. */
 char *connect_string(const char *in, struct ora_diag *d)
@@ -164,7 +165,8 @@ char *connect_string(const char *in, struct ora_diag *d)
     }
     snprintf(out, size,
              "SERVER=%s;PORT=%s;DATABASE=%s;UID=%s;Protocol=7.4-2;UseServerSidePrepare=0"
-             ";ByteaAsLongVarBinary=0;UseDeclareFetch=0;LFConversion=0;MaxLongVarcharSize=8190"
+             ";ByteaAsLongVarBinary=0;UseDeclareFetch=0;LFConversion=0;MaxLongVarcharSize=8190;"
+             "BoolsAsChar=0"
              ";BI=0;pqopt={client_encoding=UTF8 connect_timeout=%d target_session_attrs=read-write"
              " keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=5000"
              " application_name=fakeora}"

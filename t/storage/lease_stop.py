@@ -104,14 +104,13 @@ class Lane:
         self.h.drain("WON", "LOST", "STOP", "CONT", "W")
         self.c.ask("MARKED", "mark")
         self.h.say("write", self.h.base + self.id, *size, at, when)
-        s = self.h.hear("STOP", 5)
-        return int(s[3]) if s else None
+        s = self.h.hear_first("STOP", "W")
+        return int(s[3]) if s[0] == "STOP" else None
 
     def round(self, point):
         h, c = self.h, self.c
         t = self.stopped(point)
         if t is None:  # this time with fewer calls (an idle connection is asked first, or not)
-            h.hear("W")
             return False
         bound = h.expiry_us + h.poll_us + SLACK_MS * 1000
         is_locked = has_file_lock(self.env)

@@ -122,6 +122,41 @@ def cut():
     judge(journal("cut"))
 
 
+def orders():
+    """Oracle: the session ends before or after the last act of a fenced write, by the imitation's orders. With 12170
+    (a connection that timed out) as with 3113, 3114 and 25408."""
+    p = Peer("orders", 1000, 250)
+    p.speak()
+    p.hear("WON")
+    id = 0
+    p.write(id)
+    for code in (3113, 3114, 25408, 12170):
+        for where in ("before", "after"):
+            for match, done, ask, verb in (("INSERT INTO t_act", resolve, "W", "write"),
+                                           ("RAISE_APPLICATION_ERROR(-20001", resolve, "W", "write"),
+                                           ("COMMIT", resolve_txn, "T", "txn")):
+                if match.startswith("INSERT") and where == "after":
+                    continue
+                id += 1
+                p.hush()
+                with open(os.environ["FAKEORA_FAULTS"], "a") as f:
+                    f.write(f"{where} {code} match={match}\n")
+                p.say(verb, p.base + id, *((1, 10, 0, 0) if verb == "write" else ()))
+                said = p.hear(ask)[2]
+                p.speak()
+                if match.startswith("INSERT"):
+                    check(said == "OK", f"{where} {code} {match}: {said}")  # nothing was done: it tries again
+                    check(p.count(id) == 1, "lost or doubled")
+                    hit("row: before", 1)
+                    continue
+                check(said == UNKNOWN, f"{where} {code} {match}: {said}")
+                done(p, f"{'block' if verb == 'write' else 'commit'}: {where}", id)
+    for kind in ("block", "commit"):
+        want(f"{kind}: before", False, 4)
+        want(f"{kind}: after", True, 4)
+    judge(journal("orders"))
+
+
 def waiting(what):
     return sql(f"SELECT pid FROM pg_stat_activity WHERE {what} AND pid <> pg_backend_pid()")
 
@@ -201,8 +236,7 @@ def killed():
             h.write(id, 3)  # prepares what the next one uses
             id += 2
             h.say("write", h.base + id - 1, 3, 10, at, when)
-            if h.hear("STOP", 3) is None:
-                h.hear("W")
+            if h.hear_first("STOP", "W")[0] == "W":  # this time with fewer calls
                 h.close()
                 c.hear("WON")
                 continue
@@ -251,5 +285,5 @@ def counted(case):
     return run
 
 
-cases = (disk, killed) if ENGINE == "sqlite" else (cut, backend, killed)
+cases = {"sqlite": (disk, killed), "postgresql": (cut, backend, killed), "oracle": (orders, killed)}[ENGINE]
 main({case.__name__: counted(case) for case in cases})

@@ -69,7 +69,18 @@ class Peer:
         except queue.Empty:
             if seconds < WAIT_S:
                 return None
-            raise Failed(f"no {word} within {seconds} s; it said: {''.join(self.log[-8:])}") from None
+            raise Failed(f"no {word} within {seconds} s; it said: {''.join(self.log[:4] + self.log[-4:])}") from None
+
+    def hear_first(self, *words):
+        """The next line that begins with one of these words."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            for word in words:
+                try:
+                    return self._queue(word).get(timeout=0.002)
+                except queue.Empty:
+                    pass
+        raise Failed(f"none of {words}; it said: {''.join(self.log[-8:])}")
 
     def drain(self, *words):
         for word in words:
