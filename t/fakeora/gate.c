@@ -226,10 +226,7 @@ static bool check_clause(const struct tokens *t, size_t i, struct ora_diag *d)
 {
     static const char *const orders[] = {"<", ">", "<=", ">=", NULL};
 
-    const bool is_right =
-        token_is(t, 0, "GRANT") || token_is(t, 0, "REVOKE"); /* a word of theirs */
-
-    if (token_is(t, i, "SELECT") && !is_right && !check_select(t, i, d))
+    if (token_is(t, i, "SELECT") && !check_select(t, i, d))
         return false;
     if (token_is(t, i, "IN") && token_is(t, i + 1, "(") && !check_in_list(t, i + 1, d))
         return false;
