@@ -102,7 +102,9 @@ static void *race_writer(void *ctx)
 {
     struct race *r = ctx;
 
-    for (int64_t i = 0; i < 1000; i++) {
+    const int64_t limit = clock_mono_us() + 30 * US_PER_S;
+
+    for (int64_t i = 0; clock_mono_us() < limit; i++) {
         struct value *v = log_rows(3, 1 + 3 * i);
         const struct value p[] = {value_i64(i + 1), value_i64(1), value_i64(5),
                                   value_bytes(bytes_of(holder, 16))};
