@@ -322,6 +322,87 @@ static void all_texts_of_an_act_or_none(void **state)
     assert_int_equal(query_i64(db, "t_value_count", NULL, 0), 1);
 }
 
+/* ---- the outbox, by way of its stage ---- */
+
+#define OUTBOX_COLS 12
+
+static void outbox_row(struct value *v, int64_t kind, int64_t id, int64_t state, const char *names,
+                       size_t len)
+{
+    const struct value row[OUTBOX_COLS] = {
+        value_i64(kind), value_i64(id),     value_i64(0),      value_i64(state),
+        value_i64(1),    value_i64(id + 1), value_i64(id + 2), value_i64(0),
+        value_null(),    value_text(names), value_null(),      value_bytes(bytes_of(payload, len))};
+
+    memcpy(v, row, sizeof(row));
+}
+
+static bool outbox_write(const uint8_t *who, const struct value *rows, size_t n, struct error *e)
+{
+    const struct value v[] = {value_i64(0), value_i64(7), value_i64(8),
+                              value_bytes(bytes_of(who, HOLDER_LEN)), value_null()};
+
+    return db_fenced(db, "mediator_write", v, 5, rows, n, 0, NULL, e);
+}
+
+struct verdicts {
+    const char *names;
+    int64_t states[2];
+    size_t n;
+};
+
+static bool verdict_row(void *ctx, const struct value *cols, size_t n, struct error *err)
+{
+    struct verdicts *x = ctx;
+
+    (void)n;
+    (void)err;
+    assert_true(x->n < 2);
+    x->states[x->n] = cols[2].i64;
+    assert_string_equal(value_cstr(&cols[7]), x->n == 0 ? x->names : "");
+    assert_int_equal(cols[8].bytes.len, x->n == 0 ? sizeof(payload) : 10);
+    x->n++;
+    return true;
+}
+
+/* Names and content of one verdict may both be too long for one text; states only rise; whoever is
+ * not the holder writes nothing. */
+static void a_verdict_of_any_length_goes_by_its_stage(void **state)
+{
+    const struct value lease[] = {value_text("mediator"),
+                                  value_bytes(bytes_of(holder, HOLDER_LEN))};
+    const struct value page[] = {value_i64(0), value_i64(0), value_i64(10)};
+    struct value rows[3 * OUTBOX_COLS];
+    char names[6001];
+    struct verdicts x;
+    struct error e;
+
+    (void)state;
+    memset(names, 'n', sizeof(names) - 1);
+    names[sizeof(names) - 1] = '\0';
+    exec("lease_create", lease, 2);
+    outbox_row(rows, 1, 1, 0, NULL, sizeof(payload)); /* a topology broadcast */
+    outbox_row(rows + OUTBOX_COLS, 2, 2, 1, names, sizeof(payload));
+    outbox_row(rows + 2 * OUTBOX_COLS, 2, 3, 0, NULL, 10);
+    assert_false(outbox_write(other, rows, 3, &e));
+    assert_code(&e, ERR_FENCED);
+    for (int64_t i = 0; i < 3;
+         i++) { /* written; again; again with a state that rises and one that falls */
+        memset(&x, 0, sizeof(x));
+        x.names = names;
+        if (i == 2) {
+            outbox_row(rows + OUTBOX_COLS, 3, 2, 0, NULL, 0);
+            outbox_row(rows + 2 * OUTBOX_COLS, 3, 3, 2, NULL, 0);
+        }
+        assert_done(outbox_write(holder, rows, 3, &e));
+        assert_done(db_query(db, "mediator_verdict_page", page, 3, 0, verdict_row, &x, &e));
+        assert_int_equal(x.n, 2);
+        assert_int_equal(x.states[0], 1);
+        assert_int_equal(x.states[1], i == 2 ? 2 : 0);
+    }
+    assert_int_equal(query_i64(db, "t_stage_count", NULL, 0), 0);
+}
+
 /* ---- sessions ---- */
 
 static void refused(const struct db_config *cfg, enum error_code code, const char *words)
@@ -382,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup(single_statements_commit_by_themselves, setup),
         cmocka_unit_test_setup(the_first_text_that_changes_a_row_is_the_last, setup),
         cmocka_unit_test_setup(all_texts_of_an_act_or_none, setup),
+        cmocka_unit_test_setup(a_verdict_of_any_length_goes_by_its_stage, setup),
         cmocka_unit_test_setup(what_is_wrong_is_known_at_the_first_connection, setup),
         cmocka_unit_test_setup(a_standby_that_is_read_only_empties_the_pool, setup),
     };

@@ -288,3 +288,9 @@ PRAGMA query_only = 1
 -- columns: acked_ts i64
 -- rows: 0 or 1   locks: none   plan: primary key   called: tests
 SELECT acked_ts FROM ls_ack WHERE member_id = :member_id
+
+-- t_stage_count: what a write of the outbox left behind
+-- dialect: oracle
+-- columns: n i64
+-- rows: 1   locks: none   plan: scan   called: tests
+SELECT COUNT(*) AS n FROM ls_mediator_stage
