@@ -13,6 +13,6 @@ EXTRA_DIST += %D%/driver.sh %D%/server.sh
 CLEANFILES += %D%/traces/*
 
 # Reads what the driver wrote down in these; a new test that runs on Oracle joins them.
-# coverage
+BLACKBOX_TESTS += %D%/coverage.sh
 EXTRA_DIST += %D%/coverage.sh %D%/compare.py
 %D%/coverage.log: %D%/server.log t/fault/chaos-oracle.log t/storage/accounts-oracle.log t/storage/oracle.log
