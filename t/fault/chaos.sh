@@ -47,6 +47,7 @@ run() {
     eval "pid_$1=$!"
 }
 kill_all() { for n in seq1 seq2 med1 med2 alice bob; do eval "kill -9 \$pid_$n"; done; kill $a $b $c $bench; }
+a= b= c= bench= pid_alice= pid_bob= # a run that fails early has none
 at_exit 'kill_all 2>/dev/null'
 logs() { for n in seq1 seq2 med1 med2 alice bob; do echo "--- $n"; tail -n "${1:-8}" "$work/$n.log"; done >&2; }
 is_active() { "$lockstep" status --wait active,standby,connected --timeout "$@" > "$work/status" 2>&1; }
