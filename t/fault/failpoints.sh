@@ -11,6 +11,7 @@ wrong=0 checked=0
 table='
 signature-check-off  sequencer     what_is_wrong_is_refused_at_once_and_changes_nothing
 answer-before-commit kill9-sqlite  lost=[1-9]
+lease-gap-ignored    storage       a_gap_starts_the_count_again
 chain-check-off      client_chain  a_gap_is_a_fork
 chain-check-off      client_chain  a_beginning_that_claims_a_past_is_a_fork
 chain-check-off      client_chain  time_that_does_not_rise_is_a_fork
@@ -60,7 +61,7 @@ done <<<"$table"
 
 # Every fault in the code is in the README and in the table, and the other way round.
 code=$(grep -rhoE 'failpoint_is_on\("[a-z-]+"' "$srcdir/src" "$srcdir/storage" | cut -d'"' -f2 | sort -u)
-readme=$(sed -n 's/^  \([a-z-]*\)  *src\/.*/\1/p' "$srcdir/t/fault/README" | sort -u)
+readme=$(sed -nE 's/^  ([a-z-]*)  *(src\/|storage).*/\1/p' "$srcdir/t/fault/README" | sort -u)
 tested=$(awk 'NF { print $1 }' <<<"$table" | sort -u)
 [ "$code" = "$readme" ] || wrong "in the code: $code; in t/fault/README: $readme"
 [ "$code" = "$tested" ] || wrong "in the code: $code; tested: $tested"
