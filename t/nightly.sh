@@ -72,33 +72,7 @@ quickstart() {
     LS_TEST_ROUNDS=${LS_NIGHTLY_QUICKSTARTS:-20} bash "$srcdir/t/blackbox/quickstart-postgres.sh"
 }
 fuzz() {
-    local f name dir=$night/fuzz found=0
-    echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { (void)d; return n > 1; }' >"$night/probe.c"
-    clang -fsanitize=fuzzer "$night/probe.c" -o "$night/probe" || return 77
-    build fuzz CC="$clang" CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
-        LDFLAGS=-fsanitize=address,undefined CPPFLAGS=-DLS_FUZZER || return
-    make -C "$dir" $jobs LDFLAGS=-fsanitize=fuzzer,address,undefined $(unit_tests | grep ^t/fuzz/) || return
-    for f in $(unit_tests | grep ^t/fuzz/); do
-        name=${f##*fuzz_}
-        mkdir -p "$dir/found/$name" "$dir/crash"
-        # What it finds goes to the build; a crash is then copied into t/fuzz/corpus by a person.
-        (cd "$dir" && "./$f" -max_total_time="${LS_NIGHTLY_FUZZ_S:-60}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-            -artifact_prefix="$dir/crash/$name-" "$dir/found/$name" "$srcdir/t/fuzz/corpus/$name") || found=1
-    done
-    return $found
-}
-migrate() {
-    LS_TEST_STEP=1 bash "$srcdir/t/storage/migrate.sh"
-}
-previous() {
-    local commit dir=$night/previous
-    commit=$(cat "$srcdir/t/storage/previous/COMMIT")
-    git -C "$srcdir" cat-file -e "$commit^{commit}" 2>/dev/null || return 77 # a tarball, or a shallow checkout
-    mkdir -p "$dir"
-    git -C "$srcdir" archive "$commit" | tar -x -C "$dir" || return
-    (cd "$dir" && { [ -x configure ] || autoreconf -fi; } && { [ -f Makefile ] || ./configure -q CC="$gcc" CFLAGS='-O1 -g'; } &&
-        make -s $jobs all) || return
-    LS_TEST_PREVIOUS=$dir bash "$srcdir/t/storage/previous.sh"
+    LS_FUZZ_S=${LS_NIGHTLY_FUZZ_S:-60} bash "$srcdir/t/fuzz/fuzz.sh" "$srcdir" "$night/fuzz"
 }
 distcheck() {
     make -C "$builddir" distcheck AM_MAKEFLAGS="$jobs" DISTCHECK_CONFIGURE_FLAGS="CC='$gcc' CFLAGS='-O1 -g'"

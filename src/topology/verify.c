@@ -22,8 +22,10 @@ bool topology_export_read(struct bytes file, size_t max_size, struct topology_it
     if (max_size == 0)
         max_size = TOPOLOGY_FILE_MAX;
     if (file.len >= sizeof(magic) && memcmp(file.data, magic, sizeof(magic)) == 0) {
-        if (!gzip_read(file, max_size, &plain, err))
+        if (!gzip_read(file, max_size, &plain, err)) {
+            buffer_free(&plain);
             return error_add(err, "topology export");
+        }
         file = buffer_bytes(&plain);
     }
     ok = file.len <= max_size ||

@@ -1,5 +1,4 @@
-# Fuzz harnesses: replayed over their corpus in make check; with a fuzzer, build one with
-# clang -fsanitize=fuzzer,address and without replay.c.
+# Fuzz harnesses: replayed over their corpus in make check; `make fuzz` gives each to libFuzzer.
 FUZZ_WIRE = t/fuzz/fuzz_event t/fuzz/fuzz_informee_tree t/fuzz/fuzz_message t/fuzz/fuzz_precheck \
 	t/fuzz/fuzz_recipients t/fuzz/fuzz_signed_content t/fuzz/fuzz_submission t/fuzz/fuzz_topology_tx
 UNIT_TESTS += $(FUZZ_WIRE)
@@ -29,3 +28,22 @@ $(t_fuzz_fuzz_topology_tx_OBJECTS): | gen/stamp
 UNIT_TESTS += t/fuzz/fuzz_config
 t_fuzz_fuzz_config_SOURCES = %D%/fuzz_config.c %D%/fuzz.h %D%/replay.c
 t_fuzz_fuzz_config_LDADD = libconfig.la libbase.la
+FUZZ_TOPOLOGY = t/fuzz/fuzz_key t/fuzz/fuzz_parameters t/fuzz/fuzz_topology_apply \
+	t/fuzz/fuzz_topology_verify
+UNIT_TESTS += $(FUZZ_TOPOLOGY)
+t_fuzz_fuzz_key_SOURCES = %D%/fuzz_key.c %D%/fuzz.h %D%/replay.c
+t_fuzz_fuzz_key_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS)
+$(t_fuzz_fuzz_key_OBJECTS): | gen/stamp
+t_fuzz_fuzz_parameters_SOURCES = %D%/fuzz_parameters.c %D%/fuzz.h %D%/replay.c
+t_fuzz_fuzz_parameters_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS)
+$(t_fuzz_fuzz_parameters_OBJECTS): | gen/stamp
+t_fuzz_fuzz_topology_apply_SOURCES = %D%/fuzz_topology_apply.c %D%/fuzz.h %D%/replay.c
+t_fuzz_fuzz_topology_apply_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS)
+$(t_fuzz_fuzz_topology_apply_OBJECTS): | gen/stamp
+t_fuzz_fuzz_topology_verify_SOURCES = %D%/fuzz_topology_verify.c %D%/fuzz.h %D%/replay.c
+t_fuzz_fuzz_topology_verify_LDADD = $(LS_CORE_LIBS) $(OPENSSL_LIBS) $(PROTOBUF_C_LIBS) $(ZLIB_LIBS)
+$(t_fuzz_fuzz_topology_verify_OBJECTS): | gen/stamp
+EXTRA_DIST += %D%/fuzz.sh
+.PHONY: fuzz
+fuzz: ## every parser under libFuzzer, 10 s each; FUZZ_S=60 for longer, FUZZ="key event" for some
+	LS_FUZZ_S='$(FUZZ_S)' bash $(srcdir)/t/fuzz/fuzz.sh $(abs_srcdir) $(abs_builddir)/fuzz $(FUZZ)
