@@ -18,4 +18,6 @@ int64_t clock_mono_us(void); /* since some start; never jumps: for waits and exp
 #define CLOCK_TEXT_LEN 28
 /* "2026-11-23T19:55:26.123456Z". out holds CLOCK_TEXT_LEN. */
 void clock_format(int64_t us, char *out);
+/* The reverse; the fraction may have up to 6 digits or be left out. False: not such a text. */
+MUST_CHECK bool clock_parse(const char *text, int64_t *us);
 #endif

@@ -7,7 +7,8 @@ libbase_la_SOURCES = \
 	%D%/logger.c %D%/logger.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/random.c %D%/random.h \
-	%D%/thread.c %D%/thread.h
+	%D%/thread.c %D%/thread.h \
+	%D%/waiter.c %D%/waiter.h
 
 UNIT_TESTS += t/unit/test_base
 t_unit_test_base_SOURCES = t/unit/test_base.c

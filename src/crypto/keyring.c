@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 
 #define KEYS_MAX 1000
@@ -10,7 +11,10 @@
 struct keyring {
     struct mutex lock;
     struct private_key *keys[KEYS_MAX] GUARDED_BY(lock);
+    int64_t use_from[KEYS_MAX] GUARDED_BY(lock); /* clock_mono_us; KEYRING_UNUSED */
     size_t n GUARDED_BY(lock);
+    void (*on_missing)(void *ctx); /* set before the keyring is shared */
+    void *on_missing_ctx;
 };
 
 bool keyring_open(struct keyring **out, struct error *err)
@@ -36,28 +40,57 @@ void keyring_close(struct keyring *r)
     free(r);
 }
 
-static const struct private_key *find(const struct keyring *r, const char *fingerprint)
-    REQUIRES(r->lock)
+/* Its index, or n when it is not there. */
+static size_t find(const struct keyring *r, const char *fingerprint) REQUIRES(r->lock)
 {
-    for (size_t i = 0; i < r->n; i++)
-        if (strcmp(r->keys[i]->pub->fingerprint, fingerprint) == 0)
-            return r->keys[i];
-    return NULL;
+    size_t i = 0;
+
+    while (i < r->n && strcmp(r->keys[i]->pub->fingerprint, fingerprint) != 0)
+        i++;
+    return i;
 }
 
-bool keyring_add(struct keyring *r, struct private_key *k, struct error *err)
+static bool add(struct keyring *r, struct private_key *k, int64_t use_from, struct error *err)
 {
     bool ok = true;
 
     mutex_lock(&r->lock);
-    if (find(r, k->pub->fingerprint) == NULL) {
-        if (r->n < KEYS_MAX)
+    if (find(r, k->pub->fingerprint) == r->n) {
+        if (r->n < KEYS_MAX) {
+            r->use_from[r->n] = use_from;
             r->keys[r->n++] = private_key_ref(k);
-        else
+        } else {
             ok = error_set(err, ERR_LIMIT, NULL, "a node has at most %d keys", KEYS_MAX);
+        }
     }
     mutex_unlock(&r->lock);
     return ok;
+}
+
+bool keyring_add(struct keyring *r, struct private_key *k, struct error *err)
+{
+    return add(r, k, 0, err);
+}
+
+bool keyring_add_unused(struct keyring *r, struct private_key *k, struct error *err)
+{
+    return add(r, k, KEYRING_UNUSED, err);
+}
+
+void keyring_use_from(struct keyring *r, const char *fingerprint, int64_t at)
+{
+    mutex_lock(&r->lock);
+    size_t i = find(r, fingerprint);
+
+    if (i < r->n && (at == KEYRING_UNUSED || r->use_from[i] == KEYRING_UNUSED))
+        r->use_from[i] = at;
+    mutex_unlock(&r->lock);
+}
+
+void keyring_on_missing(struct keyring *r, void (*fn)(void *ctx), void *ctx)
+{
+    r->on_missing = fn;
+    r->on_missing_ctx = ctx;
 }
 
 bool keyring_generate(struct keyring *r, enum key_kind kind, int spec, unsigned usages,
@@ -80,7 +113,9 @@ const struct private_key *keyring_find(struct keyring *r, const char *fingerprin
     const struct private_key *k;
 
     mutex_lock(&r->lock);
-    k = find(r, fingerprint);
+    size_t i = find(r, fingerprint);
+
+    k = i < r->n ? r->keys[i] : NULL;
     mutex_unlock(&r->lock);
     return k;
 }
@@ -88,10 +123,11 @@ const struct private_key *keyring_find(struct keyring *r, const char *fingerprin
 static const struct private_key *newest(struct keyring *r, enum key_kind kind, unsigned usages)
 {
     const struct private_key *k = NULL;
+    int64_t now = clock_mono_us();
 
     mutex_lock(&r->lock);
     for (size_t i = r->n; i-- > 0 && k == NULL;)
-        if (r->keys[i]->pub->kind == kind &&
+        if (r->keys[i]->pub->kind == kind && r->use_from[i] <= now &&
             (kind == KEY_ENCRYPTION || (r->keys[i]->pub->usages & usages) != 0))
             k = r->keys[i];
     mutex_unlock(&r->lock);
@@ -124,15 +160,27 @@ const struct private_key *keyring_at(struct keyring *r, size_t i)
     return k;
 }
 
-bool keyring_sign(struct keyring *r, unsigned usages, const char *const *candidates, size_t n,
-                  const struct hash *h, struct signature *out, struct error *err)
+static const struct private_key *pick(struct keyring *r, unsigned usages,
+                                      const char *const *candidates, size_t n)
 {
     const struct private_key *k = NULL;
 
     if (candidates == NULL)
-        k = keyring_newest(r, usages);
-    for (size_t i = n; candidates != NULL && i-- > 0 && k == NULL;)
+        return keyring_newest(r, usages);
+    for (size_t i = n; i-- > 0 && k == NULL;)
         k = keyring_find(r, candidates[i]);
+    return k;
+}
+
+bool keyring_sign(struct keyring *r, unsigned usages, const char *const *candidates, size_t n,
+                  const struct hash *h, struct signature *out, struct error *err)
+{
+    const struct private_key *k = pick(r, usages, candidates, n);
+
+    if (k == NULL && n > 0 && r->on_missing != NULL) {
+        r->on_missing(r->on_missing_ctx);
+        k = pick(r, usages, candidates, n);
+    }
     if (k == NULL)
         return error_set(err, ERR_NOT_FOUND, "generate or import a key with this usage",
                          "no private key here to sign with");

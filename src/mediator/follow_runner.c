@@ -376,6 +376,7 @@ void session_close(struct mediator *m)
     cond_broadcast(&m->changed);
     mutex_unlock(&m->lock);
     client_close(c); /* its last callbacks still use the rest */
+    topology_post_drop(m);
     mutex_lock(&m->core_lock);
     mutex_lock(&m->lock);
     core_close(m->core);

@@ -101,6 +101,19 @@ void mediator_stop(struct mediator *m, int64_t deadline_us);
 
 void mediator_status(struct mediator *m, struct mediator_status *out);
 
+/* Runs fn with the topology as followed and the ts at which a query sees all that is effective. fn
+ * must be short and must not call the mediator. False (and fn is not called): no session yet. */
+struct topology;
+MUST_CHECK bool
+mediator_with_topology(struct mediator *m,
+                       void (*fn)(void *ctx, const struct topology *topo, int64_t ts), void *ctx);
+/* Has signed topology transactions (W(30) each, at most 100) sequenced, addressed to everybody;
+ * returns when the own stream has shown them. Active replica only: a passive one sends nothing.
+ * Blocks. Fails: ERR_REFUSED (passive), ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_LIMIT, what the sequencer
+ * says. */
+MUST_CHECK bool mediator_submit_topology(struct mediator *m, const struct bytes *txs, size_t n,
+                                         int64_t timeout_us, struct error *err);
+
 /* Called on every change of the role, from one of the mediator's threads, without any lock held;
  * must not call mediator_stop or mediator_close. Set before mediator_start. */
 void mediator_on_role(struct mediator *m, void (*fn)(void *ctx, enum mediator_role role),

@@ -57,7 +57,8 @@ struct mediator {
     struct mediator_head written; /* what is stored, as far as this replica knows */
     struct core_stats stats;
     struct client *client;
-    bool is_turn_due; /* connected: the lease need not wait for the next renewal */
+    struct post *post; /* topology that waits for the control thread; NULL: none */
+    bool is_turn_due;  /* connected: the lease need not wait for the next renewal */
     bool is_connected;
     int64_t lost_at; /* monotonic: since when there is no subscription */
     bool is_session_failed;
@@ -82,6 +83,13 @@ MUST_CHECK bool session_open(struct mediator *m, struct error *err);
 void session_close(struct mediator *m);
 /* Moves the effects of the core into the outbox. REQUIRES core_lock and lock. Empties e. */
 MUST_CHECK bool session_take_effects(struct mediator *m, struct effects *e, struct error *err);
+
+/* --- topology_runner.c --- */
+
+/* Sends what mediator_submit_topology has left; on the control thread, while a session is open. */
+void topology_post_send(struct mediator *m);
+/* Ends what waits, unsent. */
+void topology_post_drop(struct mediator *m);
 
 /* --- outbox_runner.c --- */
 

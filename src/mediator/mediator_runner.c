@@ -397,8 +397,12 @@ static void follow_step(struct mediator *m, struct troubles *t, int64_t *head_at
     t->settle = needs_settle && !settle(m, t->settle);
     hold_or_give_up(m, &t->lease);
     enum mediator_role role = mediator_role_now(m);
-    if (role == MEDIATOR_ACTIVE)
+    if (role == MEDIATOR_ACTIVE) {
         ask_time(m);
+        topology_post_send(m);
+    } else {
+        topology_post_drop(m);
+    }
     if (role == MEDIATOR_PASSIVE && clock_mono_us() >= *head_at) {
         *head_at = clock_mono_us() + HEAD_POLL_US;
         follow_head(m);

@@ -13,6 +13,7 @@ libmediator_la_SOURCES = \
 	%D%/request.c %D%/request.h \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/tally.c %D%/tally.h \
+	%D%/topology_runner.c \
 	%D%/topology_snapshot.c %D%/topology_snapshot.h \
 	%D%/verdict.c %D%/verdict.h
 SQL_STATEMENTS += sql/statements/mediator.sql

@@ -3,7 +3,9 @@
 #define NODE_ADMIN_INTERNAL_H
 #include "admin_health_v30.pb-c.h"
 #include "node/admin_service.h"
+#include "node/topology_store.h"
 #include "rpc/server.h"
+#include "topology_admin_v30.pb-c.h"
 
 struct admin_service {
     struct admin_config cfg;
@@ -27,6 +29,18 @@ MUST_CHECK bool admin_sequencer_register(struct admin_service *s, struct rpc_ser
 MUST_CHECK bool admin_mediator_register(struct admin_service *s, struct rpc_server *server,
                                         struct error *err);
 
+MUST_CHECK bool admin_topology_register(struct admin_service *s, struct rpc_server *server,
+                                        struct error *err);
+MUST_CHECK bool admin_topology_write_register(struct admin_service *s, struct rpc_server *server,
+                                              struct error *err);
+MUST_CHECK bool admin_keys_register(struct admin_service *s, struct rpc_server *server,
+                                    struct error *err);
+
+/* Which store a request means; none: the authorized one. Fails: ERR_UNSUPPORTED (a temporary one),
+ * ERR_NOT_FOUND (of another synchronizer). */
+MUST_CHECK bool admin_store_kind(struct admin_service *s, const TopologyAdmin__StoreId *id,
+                                 enum store_kind *out, struct error *err);
+void admin_timestamp(int64_t us, Google__Protobuf__Timestamp *out);
 /* The request as a message, NULL after having answered INVALID_ARGUMENT. wire_message_free. */
 void *admin_request(struct rpc_call *call, const ProtobufCMessageDescriptor *desc);
 void admin_reply(struct rpc_call *call, const void *message); /* packs, answers, ends */

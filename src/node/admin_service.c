@@ -16,7 +16,7 @@
 #include "wire/precheck.h"
 #include "wire/topology_tx.h"
 
-static void to_timestamp(int64_t us, Google__Protobuf__Timestamp *out)
+void admin_timestamp(int64_t us, Google__Protobuf__Timestamp *out)
 {
     int64_t s = us / US_PER_S, rest = us % US_PER_S;
 
@@ -149,73 +149,6 @@ static void current_time(void *ctx, struct rpc_call *call)
     admin_reply(call, &r);
 }
 
-/* The include filter: no names mean all. Only what the authorized store can hold is known. */
-static bool is_wanted(const TopologyAdmin__ListAllV2Request *rq,
-                      const struct signed_topology_tx *tx)
-{
-    const char *code =
-        tx->mapping->mapping_case == P30__TOPOLOGY_MAPPING__MAPPING_NAMESPACE_DELEGATION ? "nsd"
-                                                                                         : "otk";
-
-    for (size_t i = 0; i < rq->n_include_mappings; i++)
-        if (strcmp(rq->include_mappings[i], code) == 0)
-            return true;
-    return rq->n_include_mappings == 0;
-}
-
-static void list_authorized(struct admin_service *s, struct rpc_call *call,
-                            const TopologyAdmin__ListAllV2Request *rq)
-{
-    enum { MAX = 16 };
-    TopologyAdmin__ListAllV2Response r = TOPOLOGY_ADMIN__LIST_ALL_V2_RESPONSE__INIT;
-    TopologyAdmin__TopologyTransactions txs = TOPOLOGY_ADMIN__TOPOLOGY_TRANSACTIONS__INIT;
-    TopologyAdmin__TopologyTransactions__Item items[MAX], *at[MAX];
-    Google__Protobuf__Timestamp from;
-    struct error err;
-
-    to_timestamp(TOPOLOGY_GENESIS_TS, &from);
-    for (size_t i = 0; i < s->cfg.identity->txs.n && txs.n_items < MAX; i++) {
-        struct signed_topology_tx tx = {0};
-        const struct buffer *raw = &s->cfg.identity->txs.at[i];
-        bool wanted;
-
-        if (!signed_topology_tx_parse(buffer_bytes(raw), &tx, &err)) {
-            admin_fail(s, call, &err);
-            return;
-        }
-        wanted = is_wanted(rq, &tx) && (rq->filter_namespace[0] == '\0' ||
-                                        strcmp(rq->filter_namespace, s->cfg.identity->ns) == 0);
-        signed_topology_tx_free(&tx);
-        if (!wanted)
-            continue;
-        topology_admin__topology_transactions__item__init(&items[txs.n_items]);
-        items[txs.n_items].sequenced = items[txs.n_items].valid_from = &from;
-        items[txs.n_items].transaction = (ProtobufCBinaryData){raw->len, raw->data};
-        at[txs.n_items] = &items[txs.n_items];
-        txs.n_items++;
-    }
-    txs.items = at;
-    r.result = &txs;
-    admin_reply(call, &r);
-}
-
-static void list_all(void *ctx, struct rpc_call *call)
-{
-    struct admin_service *s = ctx;
-    TopologyAdmin__ListAllV2Request *rq =
-        admin_request(call, &topology_admin__list_all_v2_request__descriptor);
-    const TopologyAdmin__StoreId *store;
-
-    if (rq == NULL)
-        return;
-    store = rq->base_query != NULL ? rq->base_query->store : NULL;
-    if (store != NULL && store->store_case != TOPOLOGY_ADMIN__STORE_ID__STORE_AUTHORIZED)
-        rpc_call_refuse(call, RPC_UNIMPLEMENTED, "only the authorized store can be listed");
-    else
-        list_authorized(s, call, rq);
-    wire_message_free(rq);
-}
-
 static void node_status(void *ctx, struct rpc_call *call)
 {
     struct admin_service *s = ctx;
@@ -250,8 +183,6 @@ static const struct admin_method common_methods[] = {
     {ADMIN_TREE "topology.admin.v30.IdentityInitializationService/GetId", RPC_UNARY, get_id, false},
     {ADMIN_TREE "topology.admin.v30.IdentityInitializationService/CurrentTime", RPC_UNARY,
      current_time, false},
-    {ADMIN_TREE "topology.admin.v30.TopologyManagerReadService/ListAllV2", RPC_UNARY, list_all,
-     false},
     {"/lockstep.admin.v1.NodeService/NodeStatus", RPC_UNARY, node_status, true},
 };
 
@@ -281,6 +212,8 @@ bool admin_service_open(const struct admin_config *cfg, struct rpc_server *serve
     s->cfg = *cfg;
     if (!admin_register(s, server, common_methods,
                         sizeof(common_methods) / sizeof(common_methods[0]), err) ||
+        !admin_topology_register(s, server, err) || !admin_keys_register(s, server, err) ||
+        (cfg->submit_topology != NULL && !admin_topology_write_register(s, server, err)) ||
         (cfg->sequencer != NULL && !admin_sequencer_register(s, server, err)) ||
         (cfg->mediator != NULL && !admin_mediator_register(s, server, err))) {
         free(s);

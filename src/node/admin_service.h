@@ -2,8 +2,11 @@
  * the protocol's wire names; what is ours alone is in lockstep.admin.v1.
  *
  *   every node   ApiInfoService ("admin-api"), IdentityInitializationService.GetId and CurrentTime,
- *                TopologyManagerReadService.ListAllV2 (the authorized store),
- * NodeService.NodeStatus sequencer    SequencerStatusService, SequencerInitializationService.
+ *                TopologyManagerReadService (lists of the newest generation and the export),
+ *                VaultService.ListMyKeys, ListPublicKeys and GenerateSigningKey,
+ *                NodeService.NodeStatus
+ *   sequencers and mediators  TopologyManagerWriteService, without temporary stores
+ *   sequencer    SequencerStatusService, SequencerInitializationService.
  *                InitializeSequencerFromGenesisStateV2, BootstrapService.Bootstrap
  *   mediator     MediatorStatusService, MediatorInitializationService.InitializeMediator
  *
@@ -43,11 +46,15 @@ struct admin_status {
     size_t n_ports;
 };
 
+struct topology;
+/* As of ts: what is effective strictly before it. */
+typedef void topology_fn(void *ctx, const struct topology *topo, int64_t ts);
+
 /* All borrowed until admin_service_close. Exactly one of the three roles is not NULL, of the kind
  * of identity. */
 struct admin_config {
     const char *name;
-    const struct node_identity *identity;
+    struct node_identity *identity;
     const struct config_node *node; /* its parameters are the genesis's */
     struct rpc_loop *loop;
     struct sequencer *sequencer;
@@ -57,6 +64,11 @@ struct admin_config {
     struct pool *pool;  /* where calls that touch the database run */
     /* Fills *out; from any thread. */
     void (*status)(void *ctx, struct admin_status *out);
+    /* Runs fn under the lock of the role; false: there is no topology yet. NULL: never. */
+    bool (*with_topology)(void *ctx, topology_fn *fn, void *fn_ctx);
+    /* Has W(30) SignedTopologyTransactions sequenced; blocks. */
+    bool (*submit_topology)(void *ctx, const struct bytes *txs, size_t n, int64_t timeout_us,
+                            struct error *err);
     void *ctx;
     struct logger *logger;
 };

@@ -1,20 +1,25 @@
 noinst_LTLIBRARIES += libnode.la
 libnode_la_SOURCES = \
 	%D%/admin_internal.h \
+	%D%/admin_keys.c \
 	%D%/admin_mediator.c \
 	%D%/admin_sequencer.c \
 	%D%/admin_service.c %D%/admin_service.h \
+	%D%/admin_topology.c \
+	%D%/admin_topology_write.c \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/embedded.c \
 	%D%/genesis_boot.c %D%/genesis_boot.h \
 	%D%/guard.c %D%/guard.h \
+	%D%/key_follow.c %D%/key_follow.h \
 	%D%/lifecycle.c %D%/lifecycle.h \
 	%D%/node.c %D%/node.h %D%/node_internal.h \
 	%D%/node_db.c %D%/node_db.h \
 	%D%/node_identity.c %D%/node_identity.h \
 	%D%/role_mediator.c \
 	%D%/role_participant.c \
-	%D%/role_sequencer.c
+	%D%/role_sequencer.c \
+	%D%/topology_store.c %D%/topology_store.h
 libnode_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
 $(libnode_la_OBJECTS): | gen/stamp
 SQL_STATEMENTS += sql/statements/node.sql

@@ -138,6 +138,7 @@ enum node_state node_poll(struct node *n)
         return before;
     s = n->role->observe(n, reason);
     n->was_active = n->was_active || s == NODE_ACTIVE;
+    key_follow_poll(n);
     if (!database_is_well(n, reason) && (s == NODE_ACTIVE || s == NODE_STANDBY))
         s = NODE_DEGRADED;
     move(n, s, reason);
@@ -226,20 +227,38 @@ static bool open_servers(struct node *n, struct error *err)
                        err);
 }
 
+static bool with_topology(void *ctx, topology_fn *fn, void *fn_ctx)
+{
+    struct node *n = ctx;
+
+    return n->role->with_topology(n, fn, fn_ctx);
+}
+
+static bool submit_topology(void *ctx, const struct bytes *txs, size_t n_txs, int64_t timeout_us,
+                            struct error *err)
+{
+    struct node *n = ctx;
+
+    return n->role->submit_topology(n, txs, n_txs, timeout_us, err);
+}
+
 static bool open_admin(struct node *n, struct error *err)
 {
-    struct admin_config cfg = {.name = n->cfg->name,
-                               .identity = &n->identity,
-                               .loop = n->shared.loop,
-                               .node = n->cfg,
-                               .sequencer = n->seq,
-                               .mediator = n->med,
-                               .participant = n->part,
-                               .is_replicated = n->cfg->lease.is_enabled,
-                               .pool = n->shared.pool,
-                               .status = fill_status,
-                               .ctx = n,
-                               .logger = n->lg};
+    struct admin_config cfg = {
+        .name = n->cfg->name,
+        .identity = &n->identity,
+        .loop = n->shared.loop,
+        .node = n->cfg,
+        .sequencer = n->seq,
+        .mediator = n->med,
+        .participant = n->part,
+        .is_replicated = n->cfg->lease.is_enabled,
+        .pool = n->shared.pool,
+        .status = fill_status,
+        .with_topology = n->role->with_topology != NULL ? with_topology : NULL,
+        .submit_topology = n->role->submit_topology != NULL ? submit_topology : NULL,
+        .ctx = n,
+        .logger = n->lg};
 
     return admin_service_open(&cfg, n->server, &n->admin, err);
 }
@@ -285,6 +304,7 @@ static bool open_parts(struct node *n, struct error *err)
         !node_identity_open(n->db, n->role->kind, n->cfg->name, n->shared.wrap, n->lg, &n->identity,
                             err))
         return false;
+    keyring_on_missing(n->identity.keys, key_follow_reload, n);
     log_debug(n->lg, "%s on %s", n->identity.member, db_describe(n->db));
     return open_servers(n, err) && n->role->open(n, err) && open_admin(n, err);
 }

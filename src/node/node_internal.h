@@ -4,6 +4,7 @@
 #include "base/logger.h"
 #include "base/thread.h"
 #include "node/admin_service.h"
+#include "node/key_follow.h"
 #include "node/node.h"
 #include "node/node_identity.h"
 #include "rpc/health.h"
@@ -22,6 +23,11 @@ struct role {
     enum node_state (*observe)(struct node *n, char *reason);
     /* psid, is_initialised and the figures. */
     void (*describe)(struct node *n, struct admin_status *out);
+    /* A look at the synchronizer's topology, and transactions into it; NULL where the role has no
+     * administration of it. As sequencer_with_topology, sequencer_submit_topology. */
+    bool (*with_topology)(struct node *n, topology_fn *fn, void *ctx);
+    bool (*submit_topology)(struct node *n, const struct bytes *txs, size_t n_txs,
+                            int64_t timeout_us, struct error *err);
 };
 extern const struct role role_sequencer, role_mediator, role_participant;
 
@@ -48,6 +54,8 @@ struct node {
     struct mediator *med;
     struct participant *part;
     struct guard *guard; /* of a participant that may have replicas */
+
+    struct key_follow key_follow;
 
     int64_t started_at;   /* clock_mono_us */
     bool was_active;      /* node_poll's, as what follows */

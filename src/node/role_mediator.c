@@ -92,6 +92,17 @@ static void describe(struct node *n, struct admin_status *out)
     node_figure(out, "is_connected", s.is_connected);
 }
 
+static bool with_topology(struct node *n, topology_fn *fn, void *ctx)
+{
+    return mediator_with_topology(n->med, fn, ctx);
+}
+
+static bool submit_topology(struct node *n, const struct bytes *txs, size_t n_txs,
+                            int64_t timeout_us, struct error *err)
+{
+    return mediator_submit_topology(n->med, txs, n_txs, timeout_us, err);
+}
+
 const struct role role_mediator = {.kind = MEMBER_MEDIATOR,
                                    .name = "mediator",
                                    .open = open_role,
@@ -99,4 +110,6 @@ const struct role role_mediator = {.kind = MEMBER_MEDIATOR,
                                    .stop = stop_role,
                                    .close = close_role,
                                    .observe = observe,
-                                   .describe = describe};
+                                   .describe = describe,
+                                   .with_topology = with_topology,
+                                   .submit_topology = submit_topology};

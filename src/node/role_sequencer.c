@@ -84,6 +84,17 @@ static void describe(struct node *n, struct admin_status *out)
     node_figure(out, "subscriptions", (int64_t)s.subscriptions);
 }
 
+static bool with_topology(struct node *n, topology_fn *fn, void *ctx)
+{
+    return sequencer_with_topology(n->seq, fn, ctx);
+}
+
+static bool submit_topology(struct node *n, const struct bytes *txs, size_t n_txs,
+                            int64_t timeout_us, struct error *err)
+{
+    return sequencer_submit_topology(n->seq, txs, n_txs, timeout_us, err);
+}
+
 const struct role role_sequencer = {.kind = MEMBER_SEQUENCER,
                                     .name = "sequencer",
                                     .open = open_role,
@@ -91,4 +102,6 @@ const struct role role_sequencer = {.kind = MEMBER_SEQUENCER,
                                     .stop = stop_role,
                                     .close = close_role,
                                     .observe = observe,
-                                    .describe = describe};
+                                    .describe = describe,
+                                    .with_topology = with_topology,
+                                    .submit_topology = submit_topology};

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/waiter.h"
 #include "sequencer/replica.h"
 #include "topology/topology.h"
 #include "wire/signed_content.h"
@@ -13,33 +14,6 @@
 
 #define BROADCAST_LIFE_US (INT64_C(120) * US_PER_S) /* to its max_sequencing_time */
 #define BROADCAST_TXS_MAX 100
-
-/* The submission's bytes, to be signed. */
-static bool build(struct sequencer *seq, const struct bytes *txs, size_t n, struct submission *s,
-                  struct error *err)
-{
-    const char *all = RECIPIENT_ALL_TEXT;
-    struct buffer content = BUFFER_INIT;
-    struct batch batch = {0};
-    struct recipients r = {0};
-    char id[UUID_TEXT_LEN];
-    bool ok;
-
-    random_uuid(id);
-    s->sender = strdup(seq->member);
-    s->message_id = strdup(id);
-    s->max_sequencing_time = replica_now(seq) + BROADCAST_LIFE_US;
-    if (!s->sender || !s->message_id)
-        return error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
-    ok = topology_broadcast_build(seq->sync.psid, txs, n, &content, err) &&
-         recipients_add(&r, 0, &all, 1, err) &&
-         batch_add(&batch, buffer_bytes(&content), NULL, 0, &r, err) &&
-         batch_seal(&batch, &s->batch, err) && submission_build(s, err);
-    recipients_free(&r);
-    batch_free(&batch);
-    buffer_free(&content);
-    return ok;
-}
 
 /* Signs with the newest key that the topology has for us. */
 static bool sign(struct sequencer *seq, const struct submission *s, struct buffer *frame,
@@ -78,11 +52,15 @@ bool replica_broadcast(struct sequencer *seq, const struct bytes *txs, size_t n,
     struct entry_parts parts = {0};
     struct submission s = {0};
     struct member_info info;
+    char id[UUID_TEXT_LEN];
     bool ok = false;
 
+    random_uuid(id);
     if (!t) {
         (void)error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
-    } else if (build(seq, txs, n, &s, err) && sign(seq, &s, &frame, t->verified_by, err) &&
+    } else if (submission_topology(seq->member, id, seq->sync.psid, txs, n,
+                                   replica_now(seq) + BROADCAST_LIFE_US, &s, err) &&
+               sign(seq, &s, &frame, t->verified_by, err) &&
                members_get(seq->members, seq->member, &info, err)) {
         parts.body = buffer_bytes(&frame);
         t->kind = ENTRY_SUBMISSION;
@@ -99,39 +77,9 @@ bool replica_broadcast(struct sequencer *seq, const struct bytes *txs, size_t n,
     return ok;
 }
 
-/* Somebody waits for a broadcast; the last of the two frees it. */
-struct waiter {
-    struct mutex lock;
-    struct cond done;
-    struct error err;
-    bool is_done, is_ok;
-    int refs;
-};
-
-static void waiter_unref(struct waiter *w)
-{
-    mutex_lock(&w->lock);
-    bool is_last = --w->refs == 0;
-    mutex_unlock(&w->lock);
-    if (!is_last)
-        return;
-    cond_destroy(&w->done);
-    mutex_destroy(&w->lock);
-    free(w);
-}
-
 static void on_done(void *ctx, const struct error *err)
 {
-    struct waiter *w = ctx;
-
-    mutex_lock(&w->lock);
-    w->is_done = true;
-    w->is_ok = err == NULL;
-    if (err)
-        w->err = *err;
-    cond_broadcast(&w->done);
-    mutex_unlock(&w->lock);
-    waiter_unref(w);
+    waiter_done(ctx, err);
 }
 
 bool sequencer_submit_topology(struct sequencer *seq, const struct bytes *txs, size_t n,
@@ -145,27 +93,10 @@ bool sequencer_submit_topology(struct sequencer *seq, const struct bytes *txs, s
                          BROADCAST_TXS_MAX);
     if (!replica_is_serving(seq))
         return error_set(err, ERR_UNAVAILABLE, "try again", "the sequencer does not serve yet");
-    w = calloc(1, sizeof *w);
-    if (!w)
-        return error_set(err, ERR_MEMORY, NULL, "no memory for a broadcast");
-    mutex_init(&w->lock);
-    cond_init(&w->done);
-    w->refs = 2;
-    bool ok = replica_broadcast(seq, txs, n, on_done, w, err);
-    if (!ok) {
-        w->refs = 1;
-    } else {
-        mutex_lock(&w->lock);
-        while (!w->is_done && cond_wait_until(&w->done, &w->lock, until))
-            ;
-        ok = w->is_done && w->is_ok;
-        if (w->is_done && !ok)
-            *err = w->err;
-        else if (!w->is_done)
-            (void)error_set(err, ERR_TIMEOUT, NULL, "not committed within %lld ms",
-                            (long long)(timeout_us / US_PER_MS));
-        mutex_unlock(&w->lock);
-    }
-    waiter_unref(w);
-    return ok;
+    if (!waiter_open(&w, err))
+        return false;
+    if (replica_broadcast(seq, txs, n, on_done, w, err))
+        return waiter_wait(w, until, "not committed", err);
+    waiter_close(w);
+    return false;
 }

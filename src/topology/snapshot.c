@@ -343,3 +343,22 @@ size_t topology_row_count(const struct topology *t)
 {
     return t->rows.n;
 }
+
+bool topology_row_of(const struct topology *t, size_t from, const struct hash *tx,
+                     struct topology_outcome *out)
+{
+    for (size_t i = t->rows.n; i-- > from;) {
+        const struct row *r = t->rows.at[i];
+
+        if (!hash_equal(&r->hash, tx))
+            continue;
+        *out = (struct topology_outcome){.verdict = r->rejection != NULL ? TOPOLOGY_REJECTED
+                                                    : r->is_proposal     ? TOPOLOGY_PROPOSED
+                                                                         : TOPOLOGY_ACCEPTED,
+                                         .effective_at = r->valid_from};
+        if (r->rejection != NULL)
+            strncpy(out->reason, r->rejection, sizeof(out->reason) - 1);
+        return true;
+    }
+    return false;
+}

@@ -61,4 +61,8 @@ MUST_CHECK bool topology_download_hash(const struct topology *t, const char *mem
 MUST_CHECK bool topology_rows(const struct topology *t, bool is_head_only,
                               struct topology_items *out, struct error *err);
 size_t topology_row_count(const struct topology *t);
+/* The newest row, of those from number `from` on, of the transaction with this hash: its outcome.
+ * False: none. */
+bool topology_row_of(const struct topology *t, size_t from, const struct hash *tx,
+                     struct topology_outcome *out);
 #endif

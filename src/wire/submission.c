@@ -1,5 +1,6 @@
 /* submission.c: SubmissionRequest, its rule, its aggregation id. */
 #include "wire/submission.h"
+#include "wire/topology_tx.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,30 @@ bool submission_time_proof(const char *sender, const char *message_id, struct su
         return true;
     submission_free(out);
     return false;
+}
+
+bool submission_topology(const char *sender, const char *message_id, const char *psid,
+                         const struct bytes *txs, size_t n, int64_t max_sequencing_time,
+                         struct submission *out, struct error *err)
+{
+    const char *all = RECIPIENT_ALL_TEXT;
+    struct buffer content = BUFFER_INIT;
+    struct batch batch = {0};
+    struct recipients r = {0};
+
+    *out = (struct submission){.max_sequencing_time = max_sequencing_time};
+    bool ok = own_str(sender, &out->sender, err) && own_str(message_id, &out->message_id, err) &&
+              topology_broadcast_build(psid, txs, n, &content, err) &&
+              recipients_add(&r, 0, &all, 1, err) &&
+              batch_add(&batch, buffer_bytes(&content), NULL, 0, &r, err) &&
+              batch_seal(&batch, &out->batch, err) && submission_build(out, err);
+
+    recipients_free(&r);
+    batch_free(&batch);
+    buffer_free(&content);
+    if (!ok)
+        submission_free(out);
+    return ok;
 }
 
 /* The length appears twice in front of content and recipients, once in front of the flag. */

@@ -49,6 +49,12 @@ void submission_free(struct submission *s); /* what it owns, and zeroes it; NULL
 MUST_CHECK bool submission_time_proof(const char *sender, const char *message_id,
                                       struct submission *out, struct error *err);
 
+/* Topology transactions (W(30) SignedTopologyTransaction each) for everybody, as sender. *out is
+ * built. Fails: ERR_MALFORMED, ERR_MEMORY. */
+MUST_CHECK bool submission_topology(const char *sender, const char *message_id, const char *psid,
+                                    const struct bytes *txs, size_t n, int64_t max_sequencing_time,
+                                    struct submission *out, struct error *err);
+
 /* The aggregation id, H(39, ..), of a submission with a rule; b: its batch, opened. Fails:
  * ERR_MEMORY, ERR_CRYPTO. */
 MUST_CHECK bool aggregation_id(const struct submission *s, const struct batch *b, struct hash *out,

@@ -24,3 +24,5 @@ BLACKBOX_TESTS += t/blackbox/dsn.sh
 EXTRA_DIST += t/blackbox/dsn.sh
 BLACKBOX_TESTS += t/blackbox/keys.sh
 EXTRA_DIST += t/blackbox/keys.sh
+BLACKBOX_TESTS += t/blackbox/topology_admin.sh
+EXTRA_DIST += t/blackbox/topology_admin.sh

@@ -16,7 +16,7 @@ allowed() {
     sequencer) echo "base crypto wire topology storage rpc pb" ;;
     mediator | participant) echo "base crypto wire topology storage rpc client pb" ;;
     node) echo "base crypto wire topology storage rpc config client sequencer mediator participant pb" ;;
-    cli) echo "base crypto wire rpc config client storage lockstep pb" ;;
+    cli) echo "base crypto wire topology rpc config client storage lockstep pb" ;;
     *) echo "?" ;;
     esac
 }
