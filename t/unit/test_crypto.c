@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "crypto/key_wrap.h"
 #include "crypto/keyring.h"
 #include "crypto/seal.h"
@@ -386,6 +387,68 @@ static void the_keyring_gives_the_newest_key_of_a_usage(void **state)
     keyring_close(r);
 }
 
+struct latecomer {
+    struct keyring *r;
+    struct private_key *key;
+    int calls;
+};
+
+static void on_missing(void *ctx)
+{
+    struct latecomer *l = ctx;
+
+    l->calls++;
+    if (l->key != NULL)
+        assert_true(keyring_add_unused(l->r, l->key, NULL));
+}
+
+static void a_key_waits_until_its_peers_know_it(void **state)
+{
+    struct latecomer l = {0};
+    const struct private_key *old;
+    struct private_key *next, *other;
+    struct signature s;
+    struct error e;
+    struct hash h;
+
+    (void)state;
+    assert_true(keyring_open(&l.r, NULL) && hash_of(HASH_TESTING, bytes_str("x"), &h, NULL));
+    keyring_on_missing(l.r, on_missing, &l);
+    assert_true(keyring_generate(l.r, KEY_SIGNING, SIGNING_P256, USAGE_PROTOCOL, &old, NULL));
+    assert_true(private_key_generate(KEY_SIGNING, SIGNING_P256, USAGE_PROTOCOL, &next, NULL));
+    assert_true(keyring_add_unused(l.r, next, NULL));
+    assert_ptr_equal(keyring_newest(l.r, USAGE_PROTOCOL), old);
+    keyring_use_from(l.r, next->pub->fingerprint, clock_mono_us() + 3600 * US_PER_S);
+    assert_ptr_equal(keyring_newest(l.r, USAGE_PROTOCOL), old);
+    keyring_use_from(l.r, next->pub->fingerprint, KEYRING_UNUSED);
+    keyring_use_from(l.r, next->pub->fingerprint, clock_mono_us());
+    assert_ptr_equal(keyring_newest(l.r, USAGE_PROTOCOL), next);
+    keyring_use_from(l.r, next->pub->fingerprint, clock_mono_us() + 3600 * US_PER_S);
+    assert_ptr_equal(keyring_newest(l.r, USAGE_PROTOCOL), next); /* in use already */
+    keyring_use_from(l.r, old->pub->fingerprint, KEYRING_UNUSED);
+    keyring_use_from(l.r, next->pub->fingerprint, KEYRING_UNUSED);
+    assert_null(keyring_newest(l.r, USAGE_PROTOCOL));
+
+    /* Named, a key signs whether it is in use or not; one that is not here is fetched once. */
+    assert_true(keyring_sign(l.r, USAGE_PROTOCOL, (const char *[]){next->pub->fingerprint}, 1, &h,
+                             &s, NULL));
+    signature_free(&s);
+    assert_int_equal(l.calls, 0);
+    assert_true(private_key_generate(KEY_SIGNING, SIGNING_P256, USAGE_PROTOCOL, &other, NULL));
+    const char *named[] = {other->pub->fingerprint};
+
+    assert_false(keyring_sign(l.r, USAGE_PROTOCOL, named, 1, &h, &s, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_int_equal(l.calls, 1);
+    l.key = other;
+    assert_true(keyring_sign(l.r, USAGE_PROTOCOL, named, 1, &h, &s, NULL));
+    assert_string_equal(s.signed_by, named[0]);
+    signature_free(&s);
+    private_key_unref(next);
+    private_key_unref(other);
+    keyring_close(l.r);
+}
+
 static void a_wrapped_key_opens_with_its_key_at_its_place(void **state)
 {
     char text[65];
@@ -499,6 +562,7 @@ int main(void)
         cmocka_unit_test(usage_sets_follow_the_rules),
         cmocka_unit_test(weak_and_malformed_keys_are_refused),
         cmocka_unit_test(the_keyring_gives_the_newest_key_of_a_usage),
+        cmocka_unit_test(a_key_waits_until_its_peers_know_it),
         cmocka_unit_test(a_wrapped_key_opens_with_its_key_at_its_place),
         cmocka_unit_test(sealed_bytes_open_only_whole_and_with_their_key),
         cmocka_unit_test(hmac_gives_the_value_of_rfc_4231),
