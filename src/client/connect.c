@@ -260,7 +260,7 @@ static bool authenticate(struct endpoint *e,
 {
     Seq__SequencerAuthentication__AuthenticateRequest rq =
         SEQ__SEQUENCER_AUTHENTICATION__AUTHENTICATE_REQUEST__INIT;
-    C30__Signature sm = C30__SIGNATURE__INIT;
+    struct signature_message sm;
     struct signature s;
     void *m = NULL;
 
@@ -268,7 +268,7 @@ static bool authenticate(struct endpoint *e,
         return false;
     signature_to_message(&s, &sm);
     rq.member = e->c->member;
-    rq.signature = &sm;
+    rq.signature = &sm.signature;
     rq.nonce = challenge->nonce;
     bool ok = call_proto(e, AUTH_SERVICE "Authenticate", CALL_PLAIN, &rq,
                          &seq__sequencer_authentication__authenticate_response__descriptor, &m,

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "client/client.h"
 #include "client/pem.h"
+#include "crypto/delegation.h"
 #include "crypto/keyring.h"
 #include "rpc/loop.h"
 #include "rpc/tls.h"
@@ -308,16 +309,30 @@ int lockstep_send(struct lockstep *ls, const char *const *recipients, size_t n_r
 
 /* --- the stream --- */
 
+static bool own_synchronizer(struct lockstep *ls, char out[UID_TEXT_SIZE], struct error *err)
+{
+    struct client_info info = {0};
+
+    if (!client_wait_info(ls->client, clock_mono_us(), &info, err))
+        return false;
+    buffer_free(&info.static_params);
+    return psid_logical(info.psid, out, err);
+}
+
 static bool on_verify(void *ctx, int64_t ts, const struct hash *h, const struct signature *s,
                       struct error *err)
 {
     struct lockstep *ls = ctx;
+    char synchronizer[UID_TEXT_SIZE] = "";
+    struct signing_scope at = {
+        .policy = &crypto_policy_default, .synchronizer = synchronizer, .ts = ts};
 
+    if (s->delegation && !own_synchronizer(ls, synchronizer, err))
+        return false;
     for (size_t i = 0; i < ls->n_sequencer_keys; i++) {
-        if (signature_verify(ls->sequencer_keys[i], USAGE_PROTOCOL, h, s, err))
+        if (signature_verify_at(&at, ls->sequencer_keys[i], USAGE_PROTOCOL, h, s, err))
             return true;
     }
-    (void)ts;
     return false;
 }
 

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libcrypto-ls.la
 libcrypto_ls_la_SOURCES = \
+	%D%/delegation.c %D%/delegation.h \
 	%D%/hash.c %D%/hash.h \
 	%D%/key.c %D%/key.h \
 	%D%/openssl.h \

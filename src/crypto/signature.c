@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "crypto/delegation.h"
 #include "crypto/openssl.h"
 
 #define CONCAT_LEN 64 /* of an Ed25519 signature */
@@ -62,12 +63,14 @@ bool signature_copy(struct signature *to, const struct signature *from, struct e
     *to = *from;
     to->bytes = (struct buffer)BUFFER_INIT;
     buffer_append_bytes(&to->bytes, buffer_bytes(&from->bytes));
-    return buffer_ok(&to->bytes, err);
+    return delegation_copy(from->delegation, &to->delegation, err) && buffer_ok(&to->bytes, err);
 }
 
 void signature_free(struct signature *s)
 {
     buffer_free(&s->bytes);
+    delegation_free(s->delegation);
+    s->delegation = NULL;
 }
 
 static bool has_bit(uint32_t mask, int n)
@@ -80,9 +83,9 @@ static bool acceptable(const struct crypto_policy *policy, const struct public_k
                        unsigned usages, const struct signature *s, int *algorithm,
                        struct error *err)
 {
-    if (s->is_delegated)
+    if (s->delegation != NULL)
         return error_set(err, ERR_UNSUPPORTED, "let the signer use its long-term key",
-                         "a signature made with a session key of %s", s->signed_by);
+                         "a session key of %s may not sign this", s->signed_by);
     if (strcmp(s->signed_by, k->fingerprint) != 0)
         return error_set(err, ERR_SIGNATURE, NULL, "signed by %s, the key is %s", s->signed_by,
                          k->fingerprint);

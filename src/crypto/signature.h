@@ -1,6 +1,5 @@
 /* signature.h: signatures over hashes (their 34 bytes): Ed25519, and ECDSA with SHA-256 or SHA-384.
- * Signatures by session keys (with a delegation) are parsed by wire/ but not verified yet:
- * ERR_UNSUPPORTED.
+ * Signatures by session keys: see delegation.h.
  * Threads: any. */
 #ifndef CRYPTO_SIGNATURE_H
 #define CRYPTO_SIGNATURE_H
@@ -15,10 +14,11 @@ enum signing_algorithm {
     ALGORITHM_ML_DSA_65 = 4, /* known by name only */
 };
 
+struct delegation;
 struct signature {
-    int format;        /* enum signature_format, never RAW after signature_normalize */
-    int algorithm;     /* enum signing_algorithm */
-    bool is_delegated; /* made with a session key */
+    int format;                    /* enum signature_format, never RAW after signature_normalize */
+    int algorithm;                 /* enum signing_algorithm */
+    struct delegation *delegation; /* owned; NULL: not by a session key */
     char signed_by[FINGERPRINT_SIZE];
     struct buffer bytes; /* owned */
 };
@@ -38,7 +38,7 @@ extern const struct crypto_policy crypto_policy_default;
 
 /* Verifies one signature: signer is k, algorithm fits the key, k has one of usages (mask of enum
  * key_usage, never 0), format fits the algorithm, and the bytes verify. Fails: ERR_SIGNATURE,
- * ERR_UNSUPPORTED (delegated, or a scheme that this release lacks). */
+ * ERR_UNSUPPORTED (by a session key: only signature_verify_at takes that). */
 MUST_CHECK bool signature_verify(const struct public_key *k, unsigned usages, const struct hash *h,
                                  const struct signature *s, struct error *err);
 /* The same, and policy allows algorithm, spec and format. */

@@ -86,7 +86,7 @@ static struct recipient group_of(const struct aggregation_rule *rule)
 static bool signature_counts(const struct view *v, const struct aggregation_rule *rule,
                              const char *member, const struct signature *s)
 {
-    return !is_group(rule) || view_has_key(v, member, USAGE_PROTOCOL, s->signed_by);
+    return !is_group(rule) || view_could_sign(v, member, USAGE_PROTOCOL, s);
 }
 
 static bool every_envelope_signed(const struct view *v, const struct aggregation_rule *rule,

@@ -67,7 +67,7 @@ static bool check_sender_signature(struct send *s, struct refusal *r, struct err
 {
     struct public_key *keys[TOPOLOGY_KEYS_MAX];
     const struct signature *signature = &s->frame.signature;
-    struct crypto_policy policy;
+    struct signing_scope at;
     struct hash h;
     struct error bad = {.cause = "no such key"};
     bool ok = failpoint_is_on("signature-check-off");
@@ -75,14 +75,15 @@ static bool check_sender_signature(struct send *s, struct refusal *r, struct err
     r->id = REFUSAL_NONE;
     if (!submission_hash(&s->s, &h, err))
         return false;
+    int64_t ts = replica_now(s->seq); /* a session may have begun after the last event */
     mutex_lock(&s->seq->state);
     struct view now = replica_view(s->seq);
     size_t n = view_keys(&now, s->s.sender, USAGE_PROTOCOL, keys, TOPOLOGY_KEYS_MAX);
-    policy = topology_static(s->seq->topo)->policy;
+    at = topology_signing_scope(s->seq->topo, ts);
     mutex_unlock(&s->seq->state);
     for (size_t i = 0; i < n; i++) {
         if (!ok && strcmp(keys[i]->fingerprint, signature->signed_by) == 0 &&
-            signature_verify_under(&policy, keys[i], USAGE_PROTOCOL, &h, signature, &bad)) {
+            signature_verify_at(&at, keys[i], USAGE_PROTOCOL, &h, signature, &bad)) {
             memcpy(s->verified_by, keys[i]->fingerprint, sizeof s->verified_by);
             ok = true;
         }

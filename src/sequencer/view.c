@@ -156,14 +156,21 @@ bool view_verify(const struct view *v, const char *member, unsigned usage, const
     if (!k)
         return error_set(err, ERR_SIGNATURE, NULL, "%s has no key %.16s... for this", member,
                          s->signed_by);
+    struct signing_scope at = topology_signing_scope(v->topo, v->ts);
+
     if (verified_by && strcmp(verified_by, k->fingerprint) == 0)
-        return true;
-    return signature_verify_under(&topology_static(v->topo)->policy, k, usage, h, s, err);
+        return signature_in_force(&at, usage, s, err); /* may have changed since */
+    return signature_verify_at(&at, k, usage, h, s, err);
 }
 
-bool view_has_key(const struct view *v, const char *member, unsigned usage, const char *fingerprint)
+bool view_could_sign(const struct view *v, const char *member, unsigned usage,
+                     const struct signature *s)
 {
-    return find_key(v, member, usage, fingerprint) != NULL;
+    const struct public_key *k = find_key(v, member, usage, s->signed_by);
+    struct signing_scope at = topology_signing_scope(v->topo, v->ts);
+    struct error e;
+
+    return k != NULL && signature_key_usable(&at, k, usage, s, &e);
 }
 
 size_t view_keys(const struct view *v, const char *member, unsigned usage, struct public_key **out,

@@ -38,13 +38,15 @@ MUST_CHECK bool view_active_group(const struct view *v, const struct recipient *
 
 /* Verifies s by one of member's keys with usage (enum key_usage) at ts, under the policy of the
  * static parameters. verified_by: a fingerprint, or NULL: the arithmetic for that key is known to
- * hold. Fails: ERR_SIGNATURE, ERR_UNSUPPORTED. */
+ * hold (a session key's too); whose key it is at ts, and for how long, is looked at all the same.
+ * Fails: ERR_SIGNATURE, ERR_UNSUPPORTED. */
 MUST_CHECK bool view_verify(const struct view *v, const char *member, unsigned usage,
                             const struct hash *h, const struct signature *s,
                             const char *verified_by, struct error *err);
-/* True when member has the key with this usage at ts. */
-bool view_has_key(const struct view *v, const char *member, unsigned usage,
-                  const char *fingerprint);
+/* True when member has the key of s with this usage at ts, and a session key is in force and
+ * vouched for; the signature itself is not looked at. */
+bool view_could_sign(const struct view *v, const char *member, unsigned usage,
+                     const struct signature *s);
 /* How many keys with this usage member has; fills up to max references (public_key_unref each). */
 size_t view_keys(const struct view *v, const char *member, unsigned usage, struct public_key **out,
                  size_t max);

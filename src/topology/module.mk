@@ -29,6 +29,11 @@ t_unit_test_topology_rules_SOURCES = t/unit/test_topology_rules.c
 t_unit_test_topology_rules_CFLAGS = $(t_unit_test_topology_CFLAGS)
 t_unit_test_topology_rules_LDADD = $(t_unit_test_topology_LDADD)
 $(t_unit_test_topology_rules_OBJECTS): | gen/stamp
+UNIT_TESTS += t/unit/test_session_keys
+t_unit_test_session_keys_SOURCES = t/unit/test_session_keys.c t/unit/session_key.h
+t_unit_test_session_keys_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_session_keys_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_session_keys_OBJECTS): | gen/stamp
 UNIT_TESTS += t/unit/test_topology_verify
 t_unit_test_topology_verify_SOURCES = t/unit/test_topology_verify.c
 t_unit_test_topology_verify_CFLAGS = $(t_unit_test_topology_CFLAGS)

@@ -282,10 +282,17 @@ void party_hosting_free(struct party_hosting *h)
 
 /* ---- signatures ---- */
 
+struct signing_scope topology_signing_scope(const struct topology *t, int64_t ts)
+{
+    return (struct signing_scope){
+        .policy = &t->fixed.policy, .synchronizer = t->synchronizer, .ts = ts};
+}
+
 bool topology_verify_member(const struct topology *t, int64_t ts, const char *member,
                             unsigned usages, const struct hash *h,
                             const struct signature *signatures, size_t n, struct error *err)
 {
+    struct signing_scope at = topology_signing_scope(t, ts);
     const struct row *r = state_keys(t, member, ts);
 
     if (n == 0)
@@ -296,7 +303,7 @@ bool topology_verify_member(const struct topology *t, int64_t ts, const char *me
         if (k == NULL)
             return error_set(err, ERR_SIGNATURE, NULL, "%s has no key %s", member,
                              signatures[i].signed_by);
-        if (!signature_verify_under(&t->fixed.policy, k, usages, h, &signatures[i], err))
+        if (!signature_verify_at(&at, k, usages, h, &signatures[i], err))
             return error_add(err, "%s", member);
     }
     return true;
@@ -331,6 +338,7 @@ static bool verify_group(const struct topology *t, int64_t ts, enum member_kind 
                          const struct topology_group *g, const struct hash *h,
                          const struct signature *signatures, size_t n, struct error *err)
 {
+    struct signing_scope at = topology_signing_scope(t, ts);
     bool *has_signed = calloc(g->n_active + 1, sizeof(*has_signed));
     int32_t valid = 0;
     struct error e;
@@ -342,7 +350,7 @@ static bool verify_group(const struct topology *t, int64_t ts, enum member_kind 
         size_t who = signer_of(t, ts, kind, g, signatures[i].signed_by, &k);
 
         if (who < g->n_active && !has_signed[who] &&
-            signature_verify_under(&t->fixed.policy, k, USAGE_PROTOCOL, h, &signatures[i], &e)) {
+            signature_verify_at(&at, k, USAGE_PROTOCOL, h, &signatures[i], &e)) {
             has_signed[who] = true;
             valid++;
         }

@@ -12,6 +12,7 @@
  * keys, which can be kept with public_key_ref. */
 #ifndef TOPOLOGY_TOPOLOGY_H
 #define TOPOLOGY_TOPOLOGY_H
+#include "crypto/delegation.h"
 #include "topology/mapping.h"
 #include "wire/ids.h"
 
@@ -143,8 +144,11 @@ const struct dynamic_parameters *topology_parameters(const struct topology *t, i
 
 /* ---- signatures of members ---- */
 
-/* All of n >= 1 signatures are by member's keys at ts with one of usages, and verify. Fails:
- * ERR_SIGNATURE, ERR_UNSUPPORTED. */
+/* For signature_verify_at; borrowed, and constant for t's life but for ts. */
+struct signing_scope topology_signing_scope(const struct topology *t, int64_t ts);
+
+/* All of n >= 1 signatures are by member's keys at ts with one of usages, and verify; for
+ * USAGE_PROTOCOL also by session keys of those. Fails: ERR_SIGNATURE, ERR_UNSUPPORTED. */
 MUST_CHECK bool topology_verify_member(const struct topology *t, int64_t ts, const char *member,
                                        unsigned usages, const struct hash *h,
                                        const struct signature *signatures, size_t n,

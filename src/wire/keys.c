@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/delegation.h"
+#include "wire/ids.h"
 #include "wire/own.h"
 
 /* The legacy scheme field is marked deprecated, and yet real networks hold keys with it alone. */
@@ -82,6 +84,33 @@ void key_to_message(const struct public_key *k, struct key_message *out)
     out->key.encryption_public_key = &out->encryption;
 }
 
+static bool delegation_from_message(const C30__SignatureDelegation *m, struct delegation **out,
+                                    struct error *err)
+{
+    struct delegation *d;
+
+    if (!ts_check(m->validity_period_from_inclusive, "the start of a session", err))
+        return false;
+    if (m->validity_period_duration_seconds == 0)
+        return error_set(err, ERR_MALFORMED, NULL, "a session lasts no time");
+    if (m->signature.len == 0 || m->signature.len > SIGNATURE_BYTES_MAX)
+        return error_set(err, ERR_MALFORMED, NULL, "a signature has %zu bytes", m->signature.len);
+    if (!own_array(1, sizeof(*d), &d, err))
+        return false;
+    d->valid_from = m->validity_period_from_inclusive;
+    d->seconds = m->validity_period_duration_seconds;
+    d->format = (int)m->format;
+    d->algorithm = (int)m->signing_algorithm_spec;
+    if (!public_key_parse(KEY_SIGNING, KEY_FORMAT_SPKI, (int)m->session_key_spec,
+                          SESSION_KEY_USAGES, bytes_pb(m->session_key), &d->key, err) ||
+        !own_bytes(bytes_pb(m->signature), &d->bytes, err)) {
+        delegation_free(d);
+        return false;
+    }
+    *out = d;
+    return true;
+}
+
 bool signature_from_message(const C30__Signature *m, struct signature *out, struct error *err)
 {
     *out = (struct signature){0};
@@ -91,10 +120,15 @@ bool signature_from_message(const C30__Signature *m, struct signature *out, stru
         return error_set(err, ERR_MALFORMED, NULL, "a signature has %zu bytes", m->signature.len);
     out->format = (int)m->format;
     out->algorithm = (int)m->signing_algorithm_spec;
-    out->is_delegated = m->signature_delegation != NULL;
     memcpy(out->signed_by, m->signed_by, strlen(m->signed_by) + 1);
     if (!own_bytes(bytes_pb(m->signature), &out->bytes, err))
         return false;
+    if (m->_signature_delegation_case ==
+            C30__SIGNATURE___SIGNATURE_DELEGATION_SIGNATURE_DELEGATION &&
+        !delegation_from_message(m->signature_delegation, &out->delegation, err)) {
+        signature_free(out);
+        return error_add(err, "delegation to a session key");
+    }
     signature_normalize(out);
     return true;
 }
@@ -121,30 +155,45 @@ void signatures_free(struct signature *s, size_t n)
     free(s);
 }
 
-void signature_to_message(const struct signature *s, C30__Signature *out)
+void signature_to_message(const struct signature *s, struct signature_message *out)
 {
-    c30__signature__init(out);
-    out->format = (C30__SignatureFormat)s->format;
-    out->signature = pb_bytes(buffer_bytes(&s->bytes));
-    out->signed_by = (char *)(uintptr_t)s->signed_by; /* packing only reads it */
-    out->signing_algorithm_spec = (C30__SigningAlgorithmSpec)s->algorithm;
+    C30__Signature *m = &out->signature;
+    C30__SignatureDelegation *d = &out->delegation;
+
+    c30__signature__init(m);
+    m->format = (C30__SignatureFormat)s->format;
+    m->signature = pb_bytes(buffer_bytes(&s->bytes));
+    m->signed_by = (char *)(uintptr_t)s->signed_by; /* packing only reads it */
+    m->signing_algorithm_spec = (C30__SigningAlgorithmSpec)s->algorithm;
+    c30__signature_delegation__init(d);
+    if (s->delegation == NULL)
+        return;
+    m->_signature_delegation_case = C30__SIGNATURE___SIGNATURE_DELEGATION_SIGNATURE_DELEGATION;
+    m->signature_delegation = d;
+    d->session_key = pb_bytes(s->delegation->key->spki);
+    d->session_key_spec = (C30__SigningKeySpec)s->delegation->key->spec;
+    d->validity_period_from_inclusive = s->delegation->valid_from;
+    d->validity_period_duration_seconds = s->delegation->seconds;
+    d->format = (C30__SignatureFormat)s->delegation->format;
+    d->signature = pb_bytes(buffer_bytes(&s->delegation->bytes));
+    d->signing_algorithm_spec = (C30__SigningAlgorithmSpec)s->delegation->algorithm;
 }
 
 bool signatures_to_messages(const struct signature *s, size_t n, C30__Signature ***out,
                             struct error *err)
 {
     C30__Signature **list;
-    C30__Signature *messages;
+    struct signature_message *messages;
 
     *out = NULL;
     if (n == 0)
         return true;
     if (!own_array(n, sizeof(*list) + sizeof(*messages), &list, err))
         return false;
-    messages = (C30__Signature *)(void *)(list + n);
+    messages = (struct signature_message *)(void *)(list + n);
     for (size_t i = 0; i < n; i++) {
         signature_to_message(&s[i], &messages[i]);
-        list[i] = &messages[i];
+        list[i] = &messages[i].signature;
     }
     *out = list;
     return true;

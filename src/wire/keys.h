@@ -27,17 +27,21 @@ struct key_message {
 };
 void key_to_message(const struct public_key *k, struct key_message *out);
 
-/* Signatures: owned copies, format RAW normalised. A delegation (session key) is kept as a mark
- * alone (is_delegated): such a signature cannot be verified, and so is never sent on. Fails:
- * ERR_MALFORMED, ERR_MEMORY. */
+/* Signatures: owned copies, format RAW normalised (a delegation's stays). Fails: ERR_MALFORMED,
+ * ERR_MEMORY, ERR_UNSUPPORTED (a session key of a spec that this release lacks). */
 MUST_CHECK bool signature_from_message(const C30__Signature *m, struct signature *out,
                                        struct error *err);
 /* n messages. *out: array of n, NULL when n is 0; signatures_free. */
 MUST_CHECK bool signatures_from_messages(C30__Signature *const *m, size_t n, struct signature **out,
                                          struct error *err);
 void signatures_free(struct signature *s, size_t n);
+/* A message with all it points to, as key_message: do not move *out until it is packed. */
+struct signature_message {
+    C30__Signature signature;
+    C30__SignatureDelegation delegation;
+};
 /* Borrows from s. */
-void signature_to_message(const struct signature *s, C30__Signature *out);
+void signature_to_message(const struct signature *s, struct signature_message *out);
 /* n messages in one piece of memory: free(*out). Borrows from s. NULL in *out when n is 0. Fails:
  * ERR_MEMORY. */
 MUST_CHECK bool signatures_to_messages(const struct signature *s, size_t n, C30__Signature ***out,

@@ -49,8 +49,8 @@ bool signed_content_build(struct bytes content, const struct signature *signatur
                           struct error *err)
 {
     P30__SignedContent m;
-    C30__Signature s;
-    C30__Signature *list[1] = {&s};
+    struct signature_message s;
+    C30__Signature *list[1] = {&s.signature};
 
     p30__signed_content__init(&m);
     signature_to_message(signature, &s);

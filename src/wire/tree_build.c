@@ -540,11 +540,11 @@ bool informee_message_build(const struct built_tree *t, const struct signature *
                             struct buffer *out, struct error *err)
 {
     struct buffer message = BUFFER_INIT, content = BUFFER_INIT, signed_by = BUFFER_INIT;
-    C30__Signature s;
+    struct signature_message s;
     bool ok;
 
     signature_to_message(signature, &s);
-    ok = pack(&s, &signed_by, err);
+    ok = pack(&s.signature, &signed_by, err);
     put_bytes(&message, 1, buffer_bytes(&t->informee_tree));
     put_bytes(&message, 2, buffer_bytes(&signed_by));
     put_bytes(&content, 1, buffer_bytes(&message));

@@ -137,11 +137,11 @@ static bool put_signature(struct buffer *message, const struct signature *signat
                           struct error *err)
 {
     struct buffer one = BUFFER_INIT;
-    C30__Signature s;
+    struct signature_message s;
     bool ok;
 
     signature_to_message(signature, &s);
-    ok = wire_pack(&s, &one, err);
+    ok = wire_pack(&s.signature, &one, err);
     put_bytes(message, 4, buffer_bytes(&one));
     buffer_free(&one);
     return ok;

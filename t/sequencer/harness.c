@@ -228,7 +228,7 @@ void session_open(struct rig *r, int i, const struct node *n, struct session *ou
     Seq__SequencerAuthentication__AuthenticateResponse *token;
     int32_t versions[] = {35};
     struct signature s = {0};
-    C30__Signature message;
+    struct signature_message message;
     struct hash_builder b;
     struct hash h;
     struct error e;
@@ -249,7 +249,7 @@ void session_open(struct rig *r, int i, const struct node *n, struct session *ou
     must(keyring_sign(n->keys, USAGE_SEQUENCER_AUTH, NULL, 0, &h, &s, &e), &e);
     signature_to_message(&s, &message);
     answer.member = text(n->member);
-    answer.signature = &message;
+    answer.signature = &message.signature;
     answer.nonce = nonce->nonce;
     token = result_message(
         call_plain(r, i, "SequencerAuthenticationService/Authenticate", NULL, &answer),

@@ -252,7 +252,8 @@ static void say_two(struct generator *g, struct signer a, struct signer b, struc
         P30__SignedTopologyTransaction m = P30__SIGNED_TOPOLOGY_TRANSACTION__INIT;
         P30__MultiTransactionSignatures list = P30__MULTI_TRANSACTION_SIGNATURES__INIT;
         P30__MultiTransactionSignatures *lists = &list;
-        C30__Signature sa, sb, *sas = &sa, *sbs = &sb;
+        struct signature_message sa, sb;
+        C30__Signature *sas = &sa.signature, *sbs = &sb.signature;
         struct signed_topology_tx parsed;
         struct buffer raw = BUFFER_INIT;
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "t/unit/session_key.h"
 #include "t/unit/topology_world.h"
 
 #include "base/random.h"
@@ -75,6 +76,7 @@ struct draft {
     struct aggregation_rule rule;
     int64_t max; /* an hour from now */
     bool has_topology_timestamp;
+    const struct session_of *session, *envelope_session; /* that signs in place of the key */
 };
 
 static void add_envelope(const struct draft *d, struct batch *b)
@@ -88,7 +90,10 @@ static void add_envelope(const struct draft *d, struct batch *b)
         must(recipients_add(&to, 0, &d->to[i], 1, &e), &e);
     if (d->envelope_signer) {
         must(hash_of(HASH_SIGNED_PROTOCOL_MESSAGE, bytes_str(d->content), &h, &e), &e);
-        must(keyring_sign(d->envelope_signer->keys, USAGE_PROTOCOL, NULL, 0, &h, &s, &e), &e);
+        if (d->envelope_session)
+            session_sign(d->envelope_session, &h, &s);
+        else
+            must(keyring_sign(d->envelope_signer->keys, USAGE_PROTOCOL, NULL, 0, &h, &s, &e), &e);
     }
     must(batch_add(b, bytes_str(d->content), &s, d->envelope_signer != NULL, &to, &e), &e);
     signature_free(&s);
@@ -113,9 +118,12 @@ static struct buffer draft_payload(const struct draft *d)
     must(batch_seal(&b, &s.batch, &e), &e);
     must(submission_build(&s, &e), &e);
     must(submission_hash(&s, &h, &e), &e);
-    must(keyring_sign((d->signer ? d->signer : d->from)->keys, USAGE_PROTOCOL, NULL, 0, &h, &sig,
-                      &e),
-         &e);
+    if (d->session)
+        session_sign(d->session, &h, &sig);
+    else
+        must(keyring_sign((d->signer ? d->signer : d->from)->keys, USAGE_PROTOCOL, NULL, 0, &h,
+                          &sig, &e),
+             &e);
     must(signed_content_build(buffer_bytes(&s.raw), &sig, NULL, &frame, &e), &e);
     parts.body = buffer_bytes(&frame);
     entry_build(&parts, &payload);
@@ -169,6 +177,112 @@ static void expect(const struct draft *d, enum outcome_kind kind, const char *id
         assert_int_equal(o->receivers.n, 0);
     }
     outcome_unref(o);
+}
+
+static struct session_of session_for(const struct node *n, const struct private_key *key)
+{
+    return (struct session_of){.owner = keyring_newest(n->keys, USAGE_PROTOCOL),
+                               .key = key,
+                               .synchronizer = topology_synchronizer(w.t),
+                               .from = w.now + 1,
+                               .seconds = 1};
+}
+
+/* Ordered at ts, by a replica that has done the arithmetic when verified_by is given. */
+static enum outcome_kind ordered(const struct buffer *payload, int64_t ts, const char *verified_by)
+{
+    struct entry entry = {.ts = w.now = ts,
+                          .kind = ENTRY_SUBMISSION,
+                          .payload = buffer_bytes(payload),
+                          .verified_by = verified_by};
+    struct outcome *o;
+    struct error e;
+
+    must(apply_entry(&a, &entry, &o, &e), &e);
+    enum outcome_kind kind = o->kind;
+    outcome_unref(o);
+    return kind;
+}
+
+static void a_session_key_counts_while_it_is_in_force_on_every_replica(void **state)
+{
+    struct private_key *key = session_key_new(SIGNING_P256);
+    struct session_of s = session_for(&alice, key);
+    struct draft d = {.from = &alice, .session = &s};
+    const char *shortcuts[] = {NULL, s.owner->pub->fingerprint, key->pub->fingerprint};
+    struct buffer payload = draft_payload(&d);
+    int64_t start = s.from;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) /* the shortcut decides nothing */
+        assert_int_equal(ordered(&payload, start + i, shortcuts[i]), OUTCOME_DELIVER);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ordered(&payload, start + 1000000 + i, shortcuts[i]), OUTCOME_DISCARD);
+    buffer_free(&payload);
+    s.from = w.now + 1000;
+    payload = draft_payload(&d);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ordered(&payload, w.now + 1, shortcuts[i]), OUTCOME_DISCARD);
+    buffer_free(&payload);
+    s = session_for(&bob, key);
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED: Invalid signature");
+    private_key_unref(key);
+}
+
+static void a_session_key_signs_envelopes_and_is_sent_on(void **state)
+{
+    struct private_key *key = session_key_new(SIGNING_ED25519);
+    struct session_of s = session_for(&w.mediator, key);
+    struct batch b = {0};
+    struct draft d = {.from = &w.mediator,
+                      .content = "by session",
+                      .to = {alice.member},
+                      .envelope_signer = &w.mediator,
+                      .envelope_session = &s,
+                      .rule = {.kind = AGGREGATION_MEDIATOR_GROUP}};
+    struct outcome *o = apply_draft(&d);
+    struct error e;
+
+    (void)state;
+    assert_int_equal(o->kind, OUTCOME_DELIVER);
+    must(batch_open(&o->batch, BATCH_LIMIT, &b, &e), &e);
+    const struct delegation *kept = b.envelopes[0].signatures[0].delegation;
+
+    assert_non_null(kept);
+    assert_string_equal(kept->key->fingerprint, key->pub->fingerprint);
+    assert_int_equal(kept->valid_from, s.from);
+    batch_free(&b);
+    outcome_unref(o);
+    d.content = "by session, later";
+    w.now = s.from + 1000000;
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED");
+    private_key_unref(key);
+}
+
+static void a_contribution_whose_session_ends_does_not_count(void **state)
+{
+    struct private_key *key = session_key_new(SIGNING_ED25519);
+    struct session_of s = session_for(&w.mediator, key);
+    struct aggregation_rule rule = {.kind = AGGREGATION_MEDIATOR_GROUP};
+    struct signature sig, *list = &sig;
+    size_t n = 1;
+    struct contribution c = {
+        .member = w.mediator.member, .n_envelopes = 1, .signatures = &list, .n_signatures = &n};
+    struct view v = {w.t, s.from};
+    bool keep;
+    struct hash h;
+
+    (void)state;
+    assert_true(hash_of(HASH_SIGNED_PROTOCOL_MESSAGE, bytes_str("x"), &h, NULL));
+    session_sign(&s, &h, &sig);
+    assert_true(contributions_complete(&v, &rule, &c, 1, &keep));
+    v.ts = s.from + 1000000;
+    assert_false(contributions_complete(&v, &rule, &c, 1, &keep));
+    v.ts = s.from;
+    sig.delegation->seconds++; /* not what was vouched for */
+    assert_false(contributions_complete(&v, &rule, &c, 1, &keep));
+    signature_free(&sig);
+    private_key_unref(key);
 }
 
 static void what_cannot_be_trusted_is_discarded(void **state)
@@ -568,6 +682,9 @@ static void two_replicas_and_a_second_look_come_to_the_same_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        claim(a_session_key_counts_while_it_is_in_force_on_every_replica),
+        claim(a_session_key_signs_envelopes_and_is_sent_on),
+        claim(a_contribution_whose_session_ends_does_not_count),
         claim(what_cannot_be_trusted_is_discarded),
         claim(the_last_moment_is_in_time_and_the_next_is_not),
         claim(what_the_sender_could_not_know_is_an_error_to_it_alone),

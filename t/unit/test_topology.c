@@ -593,7 +593,8 @@ static struct buffer multi_signed(struct bytes transaction, const struct hash *h
     P30__MultiTransactionSignatures multi = P30__MULTI_TRANSACTION_SIGNATURES__INIT;
     P30__MultiTransactionSignatures *list = &multi;
     ProtobufCBinaryData names[4];
-    C30__Signature one, *one_list = &one;
+    struct signature_message one;
+    C30__Signature *one_list = &one.signature;
     struct buffer plain = BUFFER_INIT, out = BUFFER_INIT;
 
     for (size_t i = 0; i < n; i++)

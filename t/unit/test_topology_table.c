@@ -359,7 +359,8 @@ static void without_signatures_or_its_own_name_nothing_parses(void **state)
     P30__MultiTransactionSignatures *lists = &list;
     struct signed_topology_tx tx, parsed;
     ProtobufCBinaryData name;
-    C30__Signature sig, *sigs = &sig;
+    struct signature_message sig;
+    C30__Signature *sigs = &sig.signature;
     struct cast c;
     struct buffer signed_;
     struct hash other;
