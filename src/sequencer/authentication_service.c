@@ -121,11 +121,15 @@ static void issue(struct sequencer *seq, struct rpc_call *call, const char *memb
     struct error err;
     int64_t expires_at = clock_now_us() + seq->cfg.token_life_us;
 
-    if (!members_get(seq->members, member, &info, &err)) {
+    if (!members_read(seq->members, member, &info, &err)) {
         service_fault(seq, call, &err);
         return;
     }
     claim.revocation_epoch = info.revocation_epoch;
+    mutex_lock(&seq->state);
+    struct view now = replica_view(seq);
+    claim.access_since = topology_access_since(now.topo, now.ts, member, key->fingerprint);
+    mutex_unlock(&seq->state);
     if (!token_make(bytes_of(seq->sync.token_key, TOKEN_KEY_LEN), &claim, expires_at, token,
                     &err)) {
         service_fault(seq, call, &err);
@@ -204,11 +208,13 @@ static bool find_owner(struct sequencer *seq, struct bytes token, char member[ME
                 topology_signing_keys(seq->topo, v.ts, members[i], USAGE_SEQUENCER_AUTH, keys);
 
             if (!members_peek(seq->members, members[i], &info))
-                continue; /* never authenticated here, nor anywhere as far as we have read */
+                info.revocation_epoch = 0; /* a revocation anywhere would have been read */
             for (size_t k = 0; k < n_keys && !found; k++) {
                 struct token_claim claim = {members[i], seq->sync.psid, keys[k]->fingerprint,
-                                            info.revocation_epoch};
+                                            info.revocation_epoch, 0};
 
+                claim.access_since =
+                    topology_access_since(v.topo, v.ts, members[i], claim.fingerprint);
                 found = token_check(bytes_of(seq->sync.token_key, TOKEN_KEY_LEN), &claim, token,
                                     clock_now_us());
             }

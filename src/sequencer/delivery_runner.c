@@ -10,10 +10,11 @@
 #include "rpc/server.h"
 #include "sequencer/event_source.h"
 #include "sequencer/replica.h"
+#include "sequencer/service.h"
 #include "topology/topology.h"
 
 #define DELIVERY_THREADS 2
-#define SWEEP_US         500000
+#define SWEEP_US         250000 /* what is lost is lost within a second */
 #define STOP_US          5000000
 
 /* busy: a thread has it; waiting: a message is on its way; dirty: woken while busy; ended: the call
@@ -23,9 +24,10 @@ struct subscription {
     struct delivery *d;
     struct rpc_call *call;
     struct reader *reader;
-    int64_t from_ts, expires_at, revocation_epoch;
+    struct caller caller;
+    int64_t from_ts;
     size_t pos; /* of the thread that has it */
-    bool is_queued, is_busy, is_waiting, is_dirty, is_closing, is_ended;
+    bool is_queued, is_busy, is_waiting, is_dirty, is_closing, is_ended, is_looked_at;
     enum rpc_code close_code;
     char close_text[160];
 };
@@ -48,6 +50,7 @@ struct delivery {
     size_t n;
     bool is_stopping;
     int64_t swept_us;
+    int64_t looked_ts; /* the topology before it has been looked at; with the state's lock */
 };
 
 bool delivery_open(struct sequencer *seq, struct delivery **out, struct error *err)
@@ -58,6 +61,7 @@ bool delivery_open(struct sequencer *seq, struct delivery **out, struct error *e
         return error_set(err, ERR_MEMORY, NULL, "no memory for deliveries");
     d->seq = seq;
     d->ready_end = &d->ready;
+    d->looked_ts = TS_MIN;
     mutex_init(&d->lock);
     cond_init(&d->wake);
     cond_init(&d->gone);
@@ -190,8 +194,8 @@ static struct reader *reader_of(struct delivery *d, const char *member)
     return r;
 }
 
-void delivery_subscribe(struct delivery *d, struct rpc_call *call, const char *member,
-                        int64_t from_ts, int64_t token_expires_at, int64_t revocation_epoch)
+void delivery_subscribe(struct delivery *d, struct rpc_call *call, const struct caller *caller,
+                        int64_t from_ts)
 {
     static const struct rpc_call_events events = {on_written, on_cancelled, on_done};
     struct subscription *s = calloc(1, sizeof *s);
@@ -201,7 +205,7 @@ void delivery_subscribe(struct delivery *d, struct rpc_call *call, const char *m
         return;
     }
     mutex_lock(&d->lock);
-    s->reader = d->is_stopping ? NULL : reader_of(d, member);
+    s->reader = d->is_stopping ? NULL : reader_of(d, caller->member);
     if (!s->reader) {
         mutex_unlock(&d->lock);
         rpc_call_refuse(call, RPC_UNAVAILABLE, "this replica is stopping");
@@ -211,8 +215,7 @@ void delivery_subscribe(struct delivery *d, struct rpc_call *call, const char *m
     s->d = d;
     s->call = call;
     s->from_ts = from_ts;
-    s->expires_at = token_expires_at;
-    s->revocation_epoch = revocation_epoch;
+    s->caller = *caller;
     s->is_busy = true; /* until the events are set */
     struct subscription **end = &s->reader->first;
     while (*end)
@@ -255,20 +258,15 @@ void delivery_wake(struct delivery *d, const struct outcome *o)
     mutex_unlock(&d->lock);
 }
 
-static void disconnect(struct delivery *d, const char *member, enum rpc_code code, const char *why)
+void delivery_disconnect(struct delivery *d, const char *member, const char *why)
 {
     struct reader *r;
 
     mutex_lock(&d->lock);
     HASH_FIND_STR(d->readers, member, r);
     for (struct subscription *s = r ? r->first : NULL; s; s = s->next_of_member)
-        close_with(s, code, why);
+        close_with(s, RPC_UNAVAILABLE, why);
     mutex_unlock(&d->lock);
-}
-
-void delivery_disconnect(struct delivery *d, const char *member, const char *why)
-{
-    disconnect(d, member, RPC_UNAVAILABLE, why);
 }
 
 void delivery_disconnect_all(struct delivery *d, const char *why)
@@ -369,38 +367,42 @@ static void sweep(struct delivery *d)
 
         if (s->is_closing)
             continue;
-        if (now >= s->expires_at)
+        if (now >= s->caller.expires_at)
             close_with(s, RPC_UNAVAILABLE, "Subscription token has expired");
         else if (members_peek(d->seq->members, s->reader->member, &info) &&
-                 info.revocation_epoch != s->revocation_epoch)
+                 info.revocation_epoch != s->caller.revocation_epoch)
             close_with(s, RPC_UNAVAILABLE, "Subscription token has expired");
         else if (members_peek(d->seq->members, s->reader->member, &info) && !info.is_enabled)
             close_with(s, RPC_PERMISSION_DENIED, "Member access was revoked.");
     }
 }
 
-/* Whose access the topology has taken away. Without the lock: the state's comes first. */
+/* Whose access the topology has taken away: the member's, or that of the key of its token, for now
+ * or for a time. Only a change that comes into effect does that. The state's lock comes first. */
 static void sweep_inactive(struct delivery *d)
 {
-    struct member_list members = {0};
-    struct reader *r, *next;
-
+    mutex_lock(&d->seq->state);
+    struct view now = replica_view(d->seq);
+    int64_t change = INT64_MAX;
+    bool is_due = now.topo && topology_next_effective(now.topo, d->looked_ts, &change) &&
+                  change < now.ts; /* no topology before the synchronizer is made */
     mutex_lock(&d->lock);
-    HASH_ITER(hh, d->readers, r, next)
-    {
-        if (!member_list_add(&members, r->member, NULL))
-            break; /* the next sweep */
+    for (struct subscription *s = d->all; s; s = s->next) {
+        const struct caller *c = &s->caller;
+
+        if (s->is_closing || (s->is_looked_at && !is_due))
+            continue;
+        s->is_looked_at = true;
+        if (!topology_member_active(now.topo, now.ts, c->member, NULL))
+            close_with(s, RPC_PERMISSION_DENIED, "Member access was revoked.");
+        else if (topology_access_since(now.topo, now.ts, c->member, c->fingerprint) !=
+                 c->access_since)
+            close_with(s, RPC_UNAVAILABLE, "Subscription token has expired");
     }
+    if (now.topo)
+        d->looked_ts = now.ts;
     mutex_unlock(&d->lock);
-    for (size_t i = 0; i < members.n; i++) {
-        mutex_lock(&d->seq->state);
-        struct view now = replica_view(d->seq);
-        bool is_active = topology_member_active(d->seq->topo, now.ts, members.m[i], NULL);
-        mutex_unlock(&d->seq->state);
-        if (!is_active)
-            disconnect(d, members.m[i], RPC_PERMISSION_DENIED, "Member access was revoked.");
-    }
-    member_list_free(&members);
+    mutex_unlock(&d->seq->state);
 }
 
 static void *run(void *ctx)

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 
+struct caller;
 struct delivery;
 struct outcome;
 struct rpc_call;
@@ -27,8 +28,8 @@ void delivery_close(struct delivery *d); /* NULL is allowed */
 
 /* Takes the call over: sends the member's events with ts >= from_ts (INT64_MIN: all) and ends the
  * call sooner or later. The oldest subscription of a member over the limit is closed. */
-void delivery_subscribe(struct delivery *d, struct rpc_call *call, const char *member,
-                        int64_t from_ts, int64_t token_expires_at, int64_t revocation_epoch);
+void delivery_subscribe(struct delivery *d, struct rpc_call *call, const struct caller *caller,
+                        int64_t from_ts);
 /* An outcome was added to the index: wakes who gets it. */
 void delivery_wake(struct delivery *d, const struct outcome *o);
 /* Ends the member's subscriptions, UNAVAILABLE: logout. */

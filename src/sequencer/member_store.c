@@ -69,7 +69,8 @@ static bool remember(struct members *m, const char *member, const struct member_
         else
             free(k);
     }
-    if (ok)
+    /* Epochs only rise: what was read before a revocation may come after it. */
+    if (ok && info->revocation_epoch >= k->info.revocation_epoch)
         k->info = *info;
     mutex_unlock(&m->lock);
     return ok || error_set(err, ERR_MEMORY, NULL, "no memory for a member");
@@ -115,10 +116,13 @@ static bool on_one(void *ctx, const struct value *c, size_t n, struct error *err
 
 bool members_get(struct members *m, const char *member, struct member_info *out, struct error *err)
 {
+    return members_peek(m, member, out) || members_read(m, member, out, err);
+}
+
+bool members_read(struct members *m, const char *member, struct member_info *out, struct error *err)
+{
     struct value params[] = {value_text(member)};
 
-    if (members_peek(m, member, out))
-        return true;
     for (int i = 0; i < 20; i++) { /* a duplicate number: another member was faster */
         memset(out, 0, sizeof *out);
         if (!db_query(m->db, "sequencer_member", params, 1, TIMEOUT_US, on_one, out, err))

@@ -25,6 +25,9 @@ MUST_CHECK bool members_reload(struct members *m, struct error *err);
  * the topology knows: that bounds them. */
 MUST_CHECK bool members_get(struct members *m, const char *member, struct member_info *out,
                             struct error *err);
+/* The same, from the database: for what must not be older than the last revocation. */
+MUST_CHECK bool members_read(struct members *m, const char *member, struct member_info *out,
+                             struct error *err);
 /* From memory alone: for threads that must not wait. False: not there yet. */
 bool members_peek(struct members *m, const char *member, struct member_info *out);
 /* Makes every token of a member void, here at once and at the other replicas within a poll. */

@@ -1,6 +1,7 @@
 /* service.c: who calls, and how a call is answered. */
 #include "sequencer/service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,7 @@ static void unauthenticated(struct rpc_call *call, const char *code, const char 
 static bool token_is_good(struct sequencer *seq, struct caller *c, struct bytes token)
 {
     struct public_key *keys[TOPOLOGY_KEYS_MAX];
+    int64_t since[TOPOLOGY_KEYS_MAX];
     struct member_info info;
     struct error err;
     bool ok = false;
@@ -128,14 +130,20 @@ static bool token_is_good(struct sequencer *seq, struct caller *c, struct bytes 
     size_t n = topology_member_active(seq->topo, now.ts, c->member, NULL)
                    ? view_keys(&now, c->member, USAGE_SEQUENCER_AUTH, keys, TOPOLOGY_KEYS_MAX)
                    : 0;
+    for (size_t i = 0; i < n; i++)
+        since[i] = topology_access_since(now.topo, now.ts, c->member, keys[i]->fingerprint);
     mutex_unlock(&seq->state);
     if (n > 0 && members_get(seq->members, c->member, &info, &err) && info.is_enabled) {
         for (size_t i = 0; i < n && !ok; i++) {
             struct token_claim claim = {c->member, seq->sync.psid, keys[i]->fingerprint,
-                                        info.revocation_epoch};
+                                        info.revocation_epoch, since[i]};
 
             ok = token_check(bytes_of(seq->sync.token_key, TOKEN_KEY_LEN), &claim, token,
                              clock_now_us());
+            if (ok) {
+                snprintf(c->fingerprint, sizeof c->fingerprint, "%s", claim.fingerprint);
+                c->access_since = claim.access_since;
+            }
         }
         c->revocation_epoch = info.revocation_epoch;
     }

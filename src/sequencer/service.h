@@ -41,6 +41,8 @@ struct caller {
     char member[MEMBER_TEXT_SIZE];
     int64_t expires_at;       /* of the token */
     int64_t revocation_epoch; /* of the member, as the token has it */
+    int64_t access_since;     /* of the key, likewise */
+    char fingerprint[FINGERPRINT_SIZE];
 };
 /* Checks the three headers; false: the call has been ended with UNAUTHENTICATED and the trailers
  * that make the client drop its token. */

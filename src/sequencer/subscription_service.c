@@ -46,8 +46,7 @@ static void subscribe(void *ctx, struct rpc_call *call)
     int64_t from_ts = has_ts ? m->timestamp : INT64_MIN;
     if (service_caller_is(call, &caller, m->member) &&
         check_start(seq, call, m->member, has_ts ? &from_ts : NULL))
-        delivery_subscribe(seq->delivery, call, caller.member, from_ts, caller.expires_at,
-                           caller.revocation_epoch);
+        delivery_subscribe(seq->delivery, call, &caller, from_ts);
     wire_message_free(m);
 }
 

@@ -17,6 +17,7 @@ static bool mac(struct bytes key, const struct token_claim *c, uint32_t expiry,
         buffer_append_str(&b, texts[i]);
     }
     buffer_append_be64(&b, (uint64_t)c->revocation_epoch);
+    buffer_append_be64(&b, (uint64_t)c->access_since);
     buffer_append_be32(&b, expiry);
     bool ok = buffer_ok(&b, err) && hmac_sha256(key, buffer_bytes(&b), out, err);
     buffer_free(&b);

@@ -1,7 +1,7 @@
 /* token.h: self-contained tokens, so that every replica accepts and revokes them alike: 4 bytes of
  * expiry (seconds since 1970) and the first 16 of HMAC-SHA256, under a key kept in the database,
- * over member, synchronizer, fingerprint of the authentication key, revocation epoch and expiry.
- * Pure.
+ * over member, synchronizer, fingerprint of the authentication key, revocation epoch, the time
+ * since which the topology gives this key access without a break, and expiry. Pure.
  *
  * Threads: free of state. */
 #ifndef SEQUENCER_TOKEN_H
@@ -14,6 +14,7 @@
 struct token_claim {
     const char *member, *psid, *fingerprint;
     int64_t revocation_epoch;
+    int64_t access_since; /* topology_access_since: of no use again after access was lost */
 };
 
 /* Fails: ERR_CRYPTO. expires_at: microseconds; whole seconds are kept, rounded down. */

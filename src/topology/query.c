@@ -167,6 +167,52 @@ bool topology_member_active(const struct topology *t, int64_t ts, const char *me
     return text == NULL;
 }
 
+static bool has_access(const struct topology *t, int64_t ts, const char *member,
+                       const char *fingerprint)
+{
+    const struct row *r = state_keys(t, member, ts);
+
+    for (size_t i = 0; r != NULL && i < r->m->n_keys; i++) {
+        const struct public_key *k = r->m->keys[i];
+
+        if (k->kind == KEY_SIGNING && (k->usages & USAGE_SEQUENCER_AUTH) != 0 &&
+            strcmp(k->fingerprint, fingerprint) == 0)
+            return why_inactive(t, ts, member) == NULL;
+    }
+    return false;
+}
+
+/* Access is lost when something comes into effect, so that is when to look. */
+int64_t topology_access_since(const struct topology *t, int64_t ts, const char *member,
+                              const char *fingerprint)
+{
+    const char *uid = member_uid(member);
+    const struct {
+        enum mapping_code code;
+        const char *subject;
+    } of[] = {{MAPPING_KEYS, uid},
+              {MAPPING_TRUST, uid},
+              {MAPPING_PERMISSION, uid},
+              {MAPPING_PARAMETERS, t->synchronizer},
+              {MAPPING_MEDIATORS, t->synchronizer},
+              {MAPPING_SEQUENCERS, t->synchronizer}};
+    int64_t since = TS_MIN;
+
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        const struct subject *s = state_subject(t, of[i].code, of[i].subject);
+
+        for (size_t k = 0; s != NULL && k < s->n; k++) {
+            const struct row_list *l = &s->places[k]->accepted;
+
+            for (size_t j = l->n; j-- > 0 && l->at[j]->valid_from > since;)
+                if (l->at[j]->valid_from < ts &&
+                    !has_access(t, l->at[j]->valid_from + 1, member, fingerprint))
+                    since = l->at[j]->valid_from;
+        }
+    }
+    return since;
+}
+
 bool topology_registered_at(const struct topology *t, const char *member, int64_t *ts)
 {
     struct registration *r;

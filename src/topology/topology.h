@@ -75,6 +75,11 @@ bool topology_member_known(const struct topology *t, int64_t ts, const char *mem
  * group, sequencer in the list. why may be NULL; else it is set to a text for the refusal. */
 bool topology_member_active(const struct topology *t, int64_t ts, const char *member,
                             const char **why);
+/* The last effective time before ts at which member was not active, or had no key of this
+ * fingerprint to authenticate with; TS_MIN: there is none. What was granted to the key before is
+ * void, also when it has access again. */
+int64_t topology_access_since(const struct topology *t, int64_t ts, const char *member,
+                              const char *fingerprint);
 /* The effective time of the first transaction that ever made it a member (also in the future of any
  * snapshot). False: never. Its first event is strictly after it. */
 bool topology_registered_at(const struct topology *t, const char *member, int64_t *ts);

@@ -13,7 +13,7 @@
 #include "sequencer/token.h"
 #include "sequencer/version_check.h"
 
-static const struct token_claim claim = {"PAR::a::1220", "s::1220::35-0", "1220ff", 7};
+static const struct token_claim claim = {"PAR::a::1220", "s::1220::35-0", "1220ff", 7, 9};
 
 static void a_token_is_good_for_its_claim_until_it_ends(void **state)
 {
@@ -30,12 +30,13 @@ static void a_token_is_good_for_its_claim_until_it_ends(void **state)
         assert_false(token_check(key, &claim, bytes_of(token, TOKEN_LEN), 0));
         token[i] ^= 1;
     }
-    struct token_claim other[] = {claim, claim, claim, claim};
+    struct token_claim other[] = {claim, claim, claim, claim, claim};
     other[0].member = "PAR::b::1220";
     other[1].psid = "s::1220::35-1";
     other[2].fingerprint = "1220fe";
     other[3].revocation_epoch = 8;
-    for (size_t i = 0; i < 4; i++)
+    other[4].access_since = 10;
+    for (size_t i = 0; i < 5; i++)
         assert_false(token_check(key, &other[i], bytes_of(token, TOKEN_LEN), 0));
     assert_false(token_check(bytes_str("another key"), &claim, bytes_of(token, TOKEN_LEN), 0));
     assert_false(token_check(key, &claim, bytes_of(token, TOKEN_LEN - 1), 0));
