@@ -37,10 +37,8 @@ static void attempt_run(void *ctx)
     }
     cond_broadcast(&db->returned);
     mutex_unlock(&db->mutex);
-    if (!is_kept) {
-        pool_unlist(db, c);
-        conn_close(c);
-    }
+    if (!is_kept)
+        pool_drop(c);
 }
 
 static bool begin(struct db *db, int64_t now_us, struct error *err)
@@ -60,8 +58,7 @@ static bool begin(struct db *db, int64_t now_us, struct error *err)
         return true;
     db->attempts--;
     db->fresh = NULL;
-    pool_unlist(db, c);
-    conn_close(c);
+    pool_drop(c);
     return false;
 }
 

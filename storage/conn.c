@@ -535,7 +535,9 @@ bool conn_query(struct conn *c, const struct call *k, row_fn *fn, void *ctx, siz
             ok = diag_error(c, SQL_HANDLE_STMT, h, k->s->name, err);
         else if ((ok = read_row(c, h, k->s, row, err)) && handed)
             (*handed)++;
+        watch_outside(c, true);
         ok = ok && fn(ctx, row, k->s->ncolumns, err);
+        watch_outside(c, false);
     }
     SQLFreeStmt(h, SQL_CLOSE);
     for (size_t i = 0; i < k->s->ncolumns; i++)

@@ -91,7 +91,8 @@ void workers_leave(struct db *db, int64_t until_us);
 MUST_CHECK bool attempt_begin(struct db *db, int64_t now_us, bool is_spare, int64_t *until_us,
                               struct error *err);
 void pool_list(struct db *db, struct conn *c); /* for the watchdog */
-void pool_unlist(struct db *db, struct conn *c);
+/* Closes it, behind a cancel request that is still under way: that is looked at until then. */
+void pool_drop(struct conn *c);
 MUST_CHECK bool gate_enter(struct db *db, int64_t deadline_us, struct error *err);
 void gate_leave(struct db *db);
 void db_note_retry(struct db *db);

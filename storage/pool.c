@@ -325,8 +325,12 @@ void pool_list(struct db *db, struct conn *c)
     mutex_unlock(&db->list);
 }
 
-void pool_unlist(struct db *db, struct conn *c)
+void pool_drop(struct conn *c)
 {
+    struct db *db = c->db;
+
+    if (!watch_may_free(c))
+        return;
     mutex_lock(&db->list);
     for (struct conn **p = &db->all; *p; p = &(*p)->next) {
         if (*p == c) {
@@ -335,15 +339,15 @@ void pool_unlist(struct db *db, struct conn *c)
         }
     }
     mutex_unlock(&db->list);
+    conn_close(c);
 }
 
 /* Closes a list of idle connections. */
-static void drop(struct db *db, struct conn *idle)
+static void drop(struct conn *idle)
 {
     while (idle) {
         struct conn *next = idle->next_idle;
-        pool_unlist(db, idle);
-        conn_close(idle);
+        pool_drop(idle);
         idle = next;
     }
 }
@@ -388,7 +392,7 @@ void db_close(struct db *db)
     db->idle = NULL;
     db->is_closed = true;
     mutex_unlock(&db->mutex);
-    drop(db, idle);
+    drop(idle);
     mutex_lock(&db->list);
     for (struct conn *c = db->all; c; c = c->next)
         watch_hurry(c);
@@ -434,7 +438,7 @@ static void poison(struct db *db, const struct conn *found)
     db->lost++;
     cond_broadcast(&db->returned);
     mutex_unlock(&db->mutex);
-    drop(db, idle);
+    drop(idle);
 }
 
 void db_poison(struct db *db)
@@ -538,8 +542,7 @@ static void discard(struct conn *c)
 {
     struct db *db = c->db;
 
-    pool_unlist(db, c);
-    conn_close(c);
+    pool_drop(c);
     mutex_lock(&db->mutex);
     db->open--;
     db->in_use--;

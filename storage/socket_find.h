@@ -1,12 +1,13 @@
 /* socket_find.h: which of our sockets a driver uses, so that a call that nobody answers can be
- * ended. No driver tells. So: what is new since before the connection was made, leads to the
- * server, and has just sent something. A socket is named by its inode: a descriptor is used again.
- * Threads: any; nothing is shared. */
+ * ended. No driver tells. So: what a thread inside the driver waits for; or what is new since
+ * before the connection was made, leads to the server, and has just sent something. A socket is
+ * named by its inode: a descriptor is used again. Threads: any; nothing is shared. */
 #ifndef STORAGE_SOCKET_FIND_H
 #define STORAGE_SOCKET_FIND_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct socket_seen {
     uint64_t inode;
@@ -40,6 +41,9 @@ uint64_t sockets_only_new(const struct sockets *before, const struct sockets *no
  * connected and now. */
 uint64_t sockets_pick(const struct sockets *before, const struct sockets *connected,
                       const struct sockets *now, const struct socket_peer *peer, uint16_t own_port);
+/* The stream socket that this thread of ours waits for now, connecting, writing or reading, as the
+ * kernel tells it; 0: none. False: it waits for something else, or the kernel does not tell. */
+bool socket_awaited(pid_t tid, uint64_t *inode);
 /* Shuts it down, so that whoever waits for it goes on. Never blocks. False: it is not there. */
 bool socket_cut(uint64_t inode);
 #endif

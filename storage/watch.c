@@ -2,6 +2,7 @@
 #include "storage/watch.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "storage/db_internal.h"
 
@@ -30,6 +31,7 @@ void watch_start(struct conn *c, enum watch_kind kind, int64_t deadline_us)
     mutex_lock(&w->mutex);
     w->is_running = true;
     w->kind = kind;
+    w->thread = gettid();
     w->running = SQL_NULL_HSTMT;
     w->began_us = clock_mono_us();
     w->cancel_us = later(deadline_us, WATCH_CANCEL_US);
@@ -65,11 +67,17 @@ bool watch_has_ended(struct conn *c, bool *is_cut)
     return has_ended;
 }
 
+void watch_outside(struct conn *c, bool is_outside)
+{
+    atomic_store(&c->watch.is_outside, is_outside);
+}
+
 void watch_hurry(struct conn *c)
 {
     mutex_lock(&c->watch.mutex);
     if (c->watch.kind == WATCH_CONNECT)
         c->watch.cut_us = 0;
+    c->watch.cancel_cut_us = 0;
     mutex_unlock(&c->watch.mutex);
 }
 
@@ -80,19 +88,24 @@ struct cancel {
     SQLHSTMT h;
 };
 
-/* A cancel request may be a connection of its own, and wait as long as the call that it is for. */
+/* A cancel request may be a connection of its own, and wait as long as the call that it is for: it
+ * is cut as that is. */
 static void cancel_run(void *ctx)
 {
     const struct cancel k = *(struct cancel *)ctx;
 
     free(ctx);
+    mutex_lock(&k.conn->watch.mutex);
+    k.conn->watch.cancel_thread = gettid();
+    mutex_unlock(&k.conn->watch.mutex);
     SQLCancel(k.h);
     mutex_lock(&k.conn->watch.mutex);
+    k.conn->watch.cancel_thread = 0;
     k.conn->watch.is_cancelling = false;
     const bool is_orphan = k.conn->watch.is_orphan;
     mutex_unlock(&k.conn->watch.mutex);
     if (is_orphan)
-        conn_close(k.conn);
+        pool_drop(k.conn);
 }
 
 static void cancel(struct conn *c, struct watch *w)
@@ -108,14 +121,16 @@ static void cancel(struct conn *c, struct watch *w)
         return;
     *k = (struct cancel){c, w->running};
     w->is_cancelling = true;
+    w->cancel_cut_us = clock_mono_us() + WATCH_CUT_US;
     if (worker_start(c->db, "db-cancel", cancel_run, k, &ignored))
         return;
     w->is_cancelling = false;
     free(k);
 }
 
-/* The socket of a login that hangs: what is new since and no other connection's. Two that hang are
- * told apart by the younger one, which saw the other's socket before its own. */
+/* The socket of a login that hangs, where the kernel does not tell: what is new since and no other
+ * connection's. Two that hang are told apart by the younger one, which saw the other's socket
+ * before its own. */
 static uint64_t connecting_socket(struct conn *c, struct watch *w)
 {
     struct sockets now = {0};
@@ -135,15 +150,45 @@ static uint64_t connecting_socket(struct conn *c, struct watch *w)
     return inode;
 }
 
-static void cut(struct conn *c, struct watch *w)
+/* False: unknown. True and 0: it is between two waits, look again. */
+static bool awaited(struct watch *w, uint64_t *inode)
 {
-    const uint64_t inode =
-        w->socket == 0 && w->kind == WATCH_CONNECT ? connecting_socket(c, w) : w->socket;
+    const bool is_told = socket_awaited(w->thread, inode);
 
-    if (inode != 0)
-        w->is_cut = socket_cut(inode);
-    else if (w->kind == WATCH_CALL && w->running != SQL_NULL_HSTMT && !w->is_cancelling)
-        cancel(c, w);
+    if (atomic_load(&w->is_outside))
+        *inode = 0;
+    return is_told;
+}
+
+/* False: nothing was done, look again soon. */
+static bool cut(struct conn *c, struct watch *w)
+{
+    uint64_t inode = w->socket;
+
+    if (inode == 0 || !socket_cut(inode)) {
+        if (!awaited(w, &inode) && w->kind == WATCH_CONNECT)
+            inode = connecting_socket(c, w);
+        if (inode != 0 && !socket_cut(inode))
+            inode = 0;
+    }
+    if (inode != 0) {
+        if (w->kind != WATCH_CONNECT) /* a login that is cut may go on to its next host */
+            w->socket = inode;
+        w->is_cut = true;
+        return true;
+    }
+    if (w->kind != WATCH_CALL || w->running == SQL_NULL_HSTMT || w->is_cancelling)
+        return false;
+    cancel(c, w);
+    return true;
+}
+
+static void cut_cancel(struct watch *w)
+{
+    uint64_t inode;
+
+    if (socket_awaited(w->cancel_thread, &inode) && inode != 0)
+        socket_cut(inode);
 }
 
 bool watch_step(struct conn *c, int64_t now_us, int64_t proof_us)
@@ -152,12 +197,14 @@ bool watch_step(struct conn *c, int64_t now_us, int64_t proof_us)
     bool is_ping = false;
 
     mutex_lock(&w->mutex);
+    if (w->is_cancelling && now_us >= w->cancel_cut_us)
+        cut_cancel(w);
     if (w->is_running) {
         is_ping = w->kind == WATCH_PING;
         if (now_us >= w->cut_us || (is_ping && proof_us > w->began_us)) {
-            cut(c, w);
+            const bool is_done = cut(c, w);
             w->ended++;
-            w->cut_us = now_us + WATCH_CUT_US;
+            w->cut_us = is_done ? now_us + WATCH_CUT_US : now_us;
         } else if (now_us >= w->cancel_us && w->kind == WATCH_CALL && w->ended == 0 &&
                    w->running != SQL_NULL_HSTMT) {
             cancel(c, w);
@@ -197,7 +244,8 @@ void watch_proven(struct conn *c, struct sockets *connected, uint16_t own_port)
     if (sockets_read(&now))
         inode = sockets_pick(&c->watch.before, connected, &now, &c->db->target.peer, own_port);
     mutex_lock(&c->watch.mutex);
-    c->watch.socket = inode;
+    if (c->watch.ended == 0) /* else it is known, or was cut */
+        c->watch.socket = inode;
     sockets_free(&c->watch.before);
     mutex_unlock(&c->watch.mutex);
     sockets_free(&now);

@@ -5,6 +5,8 @@
 #define STORAGE_WATCH_H
 #include <sql.h>
 #include <sqlext.h>
+#include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -27,11 +29,15 @@ struct watch {
     struct mutex mutex;
     bool is_running GUARDED_BY(mutex);
     enum watch_kind kind GUARDED_BY(mutex);
+    pid_t thread GUARDED_BY(mutex);     /* that is inside the driver */
+    atomic_bool is_outside;             /* and for a moment it is not */
     SQLHSTMT running GUARDED_BY(mutex); /* what may be cancelled; null: nothing yet */
     int64_t began_us GUARDED_BY(mutex), cancel_us GUARDED_BY(mutex), cut_us GUARDED_BY(mutex);
     int ended GUARDED_BY(mutex);             /* times that this call was cancelled or cut */
     bool is_cut GUARDED_BY(mutex);           /* its socket was */
     bool is_cancelling GUARDED_BY(mutex);    /* a thread is inside SQLCancel */
+    pid_t cancel_thread GUARDED_BY(mutex);   /* that one; 0: not begun yet */
+    int64_t cancel_cut_us GUARDED_BY(mutex); /* when it is cut itself */
     bool is_orphan GUARDED_BY(mutex);        /* and frees the connection behind it */
     uint64_t socket GUARDED_BY(mutex);       /* inode; 0: not known */
     struct sockets before GUARDED_BY(mutex); /* our sockets before it was made */
@@ -48,7 +54,10 @@ bool watch_stop(struct conn *c);
 /* The same question while it runs; *is_cut: the server was not heard. */
 bool watch_has_ended(struct conn *c, bool *is_cut);
 
-/* Nobody wants what it is connecting to any more: it is cut at the next look. */
+/* The thread leaves the driver for a moment, and comes back: what it waits for there is its own. */
+void watch_outside(struct conn *c, bool is_outside);
+
+/* Nobody wants what it is connecting to, or cancelling, any more: it is cut at the next look. */
 void watch_hurry(struct conn *c);
 
 /* Looks once. Under the lock of db->list. proof_us: when the youngest connection that was made was
@@ -64,6 +73,7 @@ void watch_proven(struct conn *c, struct sockets *connected, uint16_t own_port);
 /* Cuts the socket, when it is known: what follows does not wait for the server. False: it
  * is not known. */
 bool watch_cut(struct conn *c);
-/* False when a cancel request is still under way: it frees the connection when it is back. */
+/* False when a cancel request is still under way: it unlists and frees the connection when it is
+ * back. */
 bool watch_may_free(struct conn *c);
 #endif

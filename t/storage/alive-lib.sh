@@ -64,6 +64,14 @@ alive_round() {
     overrun_ms=$(alive_value overrun)
 }
 
+# alive_rest: nobody calls, and no thread hangs: there are the eight, the client's own and the watchdog.
+alive_rest() {
+    alive quiet
+    await alive_is_at_rest
+    alive go
+}
+alive_is_at_rest() { alive state; [ "$(alive_value threads)" = 10 ]; }
+
 # A login that libpq has done, and the driver's first SET is never answered: no timeout of the driver's covers
 # that, and nobody may wait for it. Sets recovered_ms.
 alive_stuck_login() {

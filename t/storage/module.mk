@@ -14,6 +14,10 @@ t_unit_test_oracle_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 t_unit_test_storage_SOURCES = t/unit/test_storage.c
 t_unit_test_storage_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/test_socket_find
+t_unit_test_socket_find_SOURCES = t/unit/test_socket_find.c
+t_unit_test_socket_find_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/test_doctor
 t_unit_test_doctor_SOURCES = t/unit/test_doctor.c
 t_unit_test_doctor_LDADD = libstorage.la libbase.la $(CMOCKA_LIBS)
