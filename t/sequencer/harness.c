@@ -306,7 +306,10 @@ struct buffer letter_build(const struct session *s, const struct letter *l)
     }
     must(submission_build(&m, &e), &e);
     must(submission_hash(&m, &h, &e), &e);
-    must(keyring_sign(s->node->keys, USAGE_PROTOCOL, NULL, 0, &h, &sig, &e), &e);
+    if (l->session)
+        session_sign(l->session, &h, &sig);
+    else
+        must(keyring_sign(s->node->keys, USAGE_PROTOCOL, NULL, 0, &h, &sig, &e), &e);
     must(signed_content_build(buffer_bytes(&m.raw), &sig, NULL, &frame, &e), &e);
     signature_free(&sig);
     batch_free(&b);

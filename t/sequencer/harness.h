@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "t/unit/session_key.h"
 #include "t/unit/topology_world.h"
 
 #include "rpc/client.h"
@@ -82,8 +83,9 @@ struct letter {
     const char *content;
     const char *recipients[8];
     enum aggregation_kind rule;
-    bool is_signed;              /* the envelope */
-    int64_t max_sequencing_time; /* 0: in one minute */
+    bool is_signed;                   /* the envelope */
+    int64_t max_sequencing_time;      /* 0: in one minute */
+    const struct session_of *session; /* signs the submission; NULL: the member's key does */
 };
 struct buffer letter_build(const struct session *s, const struct letter *l);
 struct rpc_result *letter_send(const struct session *s, const struct letter *l);

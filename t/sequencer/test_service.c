@@ -552,6 +552,36 @@ static void the_connect_service_says_who_we_are(void **state)
     rig_close(&r);
 }
 
+static void a_session_that_began_after_the_last_event_may_send(void **state)
+{
+    struct private_key *key = session_key_new(SIGNING_ED25519);
+    char synchronizer[UID_TEXT_SIZE];
+    struct error err;
+    struct two t;
+
+    (void)state;
+    two_open(&t, NULL);
+    must(psid_logical(t.r.world.psid, synchronizer, &err), &err);
+    struct session_of s = {.owner = keyring_newest(t.alice.keys, USAGE_PROTOCOL),
+                           .key = key,
+                           .synchronizer = synchronizer,
+                           .from = clock_now_us(),
+                           .seconds = 600};
+    struct letter l = {.message_id = "by session", .session = &s};
+
+    struct feed *f = feed_open(&t.a, NULL);
+    letter_send_ok(&t.a, &l);
+    struct event e = next_letter(f);
+    assert_false(e.is_error);
+    assert_string_equal(e.message_id, "by session");
+    event_free(&e);
+    s.from -= 3600 * US_PER_S; /* long over */
+    assert_refused(&t.a, &l, RPC_FAILED_PRECONDITION, "SEQUENCER_SUBMISSION_REQUEST_REFUSED");
+    feed_close(f);
+    private_key_unref(key);
+    two_close(&t);
+}
+
 static void an_acknowledgement_is_signed_and_kept(void **state)
 {
     Seq__AcknowledgeSignedRequest m = SEQ__ACKNOWLEDGE_SIGNED_REQUEST__INIT;
@@ -701,6 +731,7 @@ int main(void)
         cmocka_unit_test(a_subscription_resumes_with_the_event_that_it_names),
         cmocka_unit_test(the_sixth_subscription_closes_the_oldest),
         cmocka_unit_test(the_connect_service_says_who_we_are),
+        cmocka_unit_test(a_session_that_began_after_the_last_event_may_send),
         cmocka_unit_test(an_acknowledgement_is_signed_and_kept),
         cmocka_unit_test(a_full_queue_answers_overloaded_at_once),
         cmocka_unit_test(a_member_that_is_removed_is_disconnected_and_let_in_no_more),
