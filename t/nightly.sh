@@ -6,6 +6,7 @@
 #   kill9       100 kills of lockstepd under load, on each engine      (LS_NIGHTLY_KILLS)
 #   chaos       faults at random on replicas, for longer, on PostgreSQL and on Oracle (t/fakeora)
 #   lease       10000 races, 400 stops of a holder, more unknown outcomes, on each engine
+#   model       the sequencers' model with larger bounds, to the end
 #   quickstart  ./quickstart --postgres, 20 times                      (LS_NIGHTLY_QUICKSTARTS)
 #   fuzz        libFuzzer on each parser, 60 s each, from its corpus   (LS_NIGHTLY_FUZZ_S)
 #   migrate     kill -9 before every statement of every migration, on each engine
@@ -68,6 +69,12 @@ lease() {
     export LS_TEST_RACES=10000 LS_TEST_STOPS=400 LS_TEST_UNKNOWNS=5 LS_TEST_PAUSES=30 LS_TEST_FLOOD_MS=30000 LS_TEST_SLOW_S=30
     for script in "$srcdir"/t/storage/lease*.sh; do bash "$script" || return; done
 }
+model() {
+    local bounds
+    for bounds in '-DTOP=2 -DJOINS=2 -DLOSSES=1' '-DTOP=2 -DJOINS=2 -DKILLS=1' '-DTOP=3 -DJOINS=2 -DLOG'; do
+        LS_TEST_MODELS=sequencer LS_TEST_BOUNDS=$bounds LS_TEST_MODEL_MB=6144 bash "$srcdir/t/model/lease.sh" || return
+    done
+}
 quickstart() {
     LS_TEST_ROUNDS=${LS_NIGHTLY_QUICKSTARTS:-20} bash "$srcdir/t/blackbox/quickstart-postgres.sh"
 }
@@ -79,9 +86,9 @@ distcheck() {
 }
 unit_tests() { make -s -C "$builddir" print-unit-tests | tr ' ' '\n'; }
 
-for part in ${*:-tsan asan kill9 chaos lease quickstart fuzz migrate previous distcheck}; do
-    case $part in tsan | asan | kill9 | chaos | lease | quickstart | fuzz | migrate | previous | distcheck) ;; *)
-        say "no part '$part': tsan asan kill9 chaos lease quickstart fuzz migrate previous distcheck"
+for part in ${*:-tsan asan kill9 chaos lease model quickstart fuzz migrate previous distcheck}; do
+    case $part in tsan | asan | kill9 | chaos | lease | model | quickstart | fuzz | migrate | previous | distcheck) ;; *)
+        say "no part '$part': tsan asan kill9 chaos lease model quickstart fuzz migrate previous distcheck"
         exit 2 ;;
     esac
     began=$SECONDS
