@@ -3,7 +3,7 @@
 #define NODE_ADMIN_INTERNAL_H
 #include "admin_health_v30.pb-c.h"
 #include "node/admin_service.h"
-#include "node/topology_store.h"
+#include "node/admin_stores.h"
 #include "rpc/server.h"
 #include "topology_admin_v30.pb-c.h"
 

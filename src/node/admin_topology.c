@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "node/admin_internal.h"
-#include "node/topology_store.h"
+#include "node/admin_stores.h"
 #include "topology_admin_v30.pb-c.h"
 #include "wire/precheck.h"
 

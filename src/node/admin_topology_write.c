@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "node/admin_internal.h"
-#include "node/topology_store.h"
+#include "node/admin_stores.h"
 #include "topology/verify.h"
 #include "topology_admin_v30.pb-c.h"
 #include "wire/keys.h"

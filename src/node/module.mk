@@ -5,6 +5,7 @@ libnode_la_SOURCES = \
 	%D%/admin_mediator.c \
 	%D%/admin_sequencer.c \
 	%D%/admin_service.c %D%/admin_service.h \
+	%D%/admin_stores.c %D%/admin_stores.h \
 	%D%/admin_topology.c \
 	%D%/admin_topology_write.c \
 	%D%/daemon.c %D%/daemon.h \
@@ -18,8 +19,7 @@ libnode_la_SOURCES = \
 	%D%/node_identity.c %D%/node_identity.h \
 	%D%/role_mediator.c \
 	%D%/role_participant.c \
-	%D%/role_sequencer.c \
-	%D%/topology_store.c %D%/topology_store.h
+	%D%/role_sequencer.c
 libnode_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
 $(libnode_la_OBJECTS): | gen/stamp
 SQL_STATEMENTS += sql/statements/node.sql

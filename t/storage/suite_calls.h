@@ -78,6 +78,7 @@ static const char *const suite_calls[] = {
     "members_close",
     "members_reload",
     "members_get",
+    "members_read",
     "members_peek",
     "members_revoke",
     "ack_store_write",
@@ -108,6 +109,11 @@ static const char *const suite_calls[] = {
     /* node/node_identity.h */
     "node_identity_open",
     "node_identity_close",
+    "node_identity_reload",
+    "node_identity_generate",
+    "node_identity_keys",
+    "node_identity_authorized",
+    "node_identity_authorize",
 };
 static const enum error_code suite_codes[] = {
     ERR_RETRY,    ERR_CONNECTION, ERR_UNKNOWN_OUTCOME, ERR_DUPLICATE, ERR_FENCED, ERR_READ_ONLY,

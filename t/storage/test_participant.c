@@ -317,6 +317,77 @@ static void an_identity_is_made_once(void **state)
     key_wrap_wipe(&wrap);
 }
 
+struct seen_keys {
+    const char *fingerprint, *name;
+    size_t n, n_named;
+};
+
+static bool on_key(void *ctx, const struct node_key *k, struct error *err)
+{
+    struct seen_keys *s = ctx;
+
+    (void)err;
+    s->n++;
+    if (strcmp(k->key->fingerprint, s->fingerprint) == 0)
+        s->n_named += strcmp(k->name, s->name) == 0 && !k->is_encrypted && k->created_at > 0;
+    return true;
+}
+
+/* A key that one replica draws is found by the other, and used by neither before it is announced.
+ */
+static void a_later_key_reaches_every_replica(void **state)
+{
+    const struct private_key *k, *old;
+    struct signed_txs before = {0}, after = {0};
+    struct node_identity a, b;
+    struct db_config cfg;
+    struct db *own;
+    struct error e;
+    char name[301], longer[302];
+
+    (void)state;
+    engine_elsewhere(&cfg, "identity");
+    assert_done(db_open(&cfg, &own, &e));
+    assert_done(db_migrate(own, NULL, &e));
+    check_done(node_identity_open(own, MEMBER_SEQUENCER, "seq", &plain, NULL, &a, &e));
+    check_done(node_identity_open(own, MEMBER_SEQUENCER, "seq", &plain, NULL, &b, &e));
+    old = keyring_newest(a.keys, USAGE_PROTOCOL);
+    check(old != NULL);
+    memset(name, 'n', 300);
+    memset(longer, 'n', 301);
+    name[300] = longer[301] = '\0';
+    check_done(
+        node_identity_generate(&a, SIGNING_ED25519, USAGE_PROTOCOL | USAGE_PROOF, name, &k, &e));
+    check(keyring_newest(a.keys, USAGE_PROTOCOL) == old);
+    check(keyring_find(b.keys, k->pub->fingerprint) == NULL);
+    check_done(node_identity_reload(&b, &e));
+    check(keyring_find(b.keys, k->pub->fingerprint) != NULL);
+    check(keyring_newest(b.keys, USAGE_PROTOCOL) != keyring_find(b.keys, k->pub->fingerprint));
+    struct seen_keys seen = {.fingerprint = k->pub->fingerprint, .name = name};
+
+    check_done(node_identity_keys(&b, on_key, &seen, &e));
+    check_int(seen.n, keyring_count(a.keys));
+    check_int(seen.n_named, 1);
+    check_refused(node_identity_generate(&a, 99, USAGE_PROTOCOL, NULL, &k, &e), ERR_UNSUPPORTED);
+    check_refused(node_identity_generate(&a, SIGNING_P256, USAGE_PROTOCOL, longer, &k, &e),
+                  ERR_LIMIT);
+
+    /* The authorized store: appended once, in order, seen by both. */
+    check_done(node_identity_authorized(&a, &before, &e));
+    struct bytes tx = bytes_str("a transaction");
+
+    check_done(node_identity_authorize(&a, tx, &e));
+    check_done(node_identity_authorize(&b, tx, &e));
+    check_done(node_identity_authorized(&b, &after, &e));
+    check_int(after.n, before.n + 1);
+    check(bytes_equal(buffer_bytes(&after.at[before.n]), tx));
+    signed_txs_free(&before);
+    signed_txs_free(&after);
+    node_identity_close(&b);
+    node_identity_close(&a);
+    db_close(own);
+}
+
 struct starting {
     struct db *db;
     char uid[UID_TEXT_SIZE];
@@ -359,8 +430,8 @@ static void replicas_that_start_at_once_are_one_node(void **state)
 }
 
 static const struct rule identity_rules[] = {
-    RULE(an_identity_is_made_once),
-    RULE(replicas_that_start_at_once_are_one_node),
+    RULE(an_identity_is_made_once), RULE(replicas_that_start_at_once_are_one_node),
+    RULE(a_later_key_reaches_every_replica), /* in the place of the one before, which stays */
 };
 const struct rules node_rules = {"node's rows", identity_rules, RULES_N(identity_rules), open_db,
                                  close_db};

@@ -263,7 +263,9 @@ static void a_member_gets_one_number(void **state)
     check_done(node_store_read(db, all, SEQUENCER_NODES_MAX, &n, &before, &e));
     check_done(members_revoke(m, "PAR::o'brien", &e));
     check_done(node_store_read(db, all, SEQUENCER_NODES_MAX, &n, &after, &e));
-    check_int(after, before + 1); /* the others are told */
+    check_int(after, before + 1);                                /* the others are told */
+    check_done(members_read(other, "PAR::o'brien", &again, &e)); /* before it has reloaded */
+    check_int(again.revocation_epoch, 1);
     check_done(members_reload(other, &e));
     check(members_peek(other, "PAR::o'brien", &again) && again.revocation_epoch == 1);
     check((members_close(m), true));

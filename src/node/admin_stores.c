@@ -1,4 +1,4 @@
-#include "node/topology_store.h"
+#include "node/admin_stores.h"
 
 #include <stdlib.h>
 #include <string.h>

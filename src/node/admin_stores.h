@@ -1,7 +1,7 @@
-/* topology_store.h: the topology stores that a node shows to its operator: the authorized one (what
+/* admin_stores.h: the topology stores that a node shows to its operator: the authorized one (what
  * it has signed about itself) and the synchronizer's. Threads: any; calls block. */
-#ifndef NODE_TOPOLOGY_STORE_H
-#define NODE_TOPOLOGY_STORE_H
+#ifndef NODE_ADMIN_STORES_H
+#define NODE_ADMIN_STORES_H
 #include "node/admin_service.h"
 #include "topology/mapping.h"
 #include "topology/snapshot.h"
