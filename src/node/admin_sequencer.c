@@ -213,12 +213,39 @@ static void bootstrap(void *ctx, struct rpc_call *call)
     wire_message_free(rq);
 }
 
+/* --- traffic ---------------------------------------------------------------------------------- */
+
+/* There is no traffic control: no member has a state, and nothing can be bought. */
+static void traffic_control_state(void *ctx, struct rpc_call *call)
+{
+    SequencerAdmin__TrafficControlStateResponse r =
+        SEQUENCER_ADMIN__TRAFFIC_CONTROL_STATE_RESPONSE__INIT;
+    void *rq = admin_request(call, &sequencer_admin__traffic_control_state_request__descriptor);
+
+    (void)ctx;
+    if (rq == NULL)
+        return;
+    admin_reply(call, &r);
+    wire_message_free(rq);
+}
+
+static void set_traffic_purchased(void *ctx, struct rpc_call *call)
+{
+    (void)ctx;
+    rpc_call_refuse(call, RPC_UNIMPLEMENTED,
+                    "traffic cannot be bought: this release has no traffic control");
+}
+
 static const struct admin_method methods[] = {
     {ADMIN_TREE "admin.sequencer.v30.SequencerStatusService/SequencerStatus", RPC_UNARY,
      sequencer_status_call, true},
     {ADMIN_TREE "sequencer.admin.v30.SequencerInitializationService/"
                 "InitializeSequencerFromGenesisStateV2",
      RPC_CLIENT_STREAM, initialize, true},
+    {ADMIN_TREE "sequencer.admin.v30.SequencerAdministrationService/TrafficControlState", RPC_UNARY,
+     traffic_control_state, false},
+    {ADMIN_TREE "sequencer.admin.v30.SequencerAdministrationService/SetTrafficPurchased", RPC_UNARY,
+     set_traffic_purchased, false},
     {"/lockstep.admin.v1.BootstrapService/Bootstrap", RPC_UNARY, bootstrap, true},
 };
 

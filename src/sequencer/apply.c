@@ -290,7 +290,11 @@ static bool decide_content(struct work *w, struct outcome **out, struct error *e
     if (!check_rule(&w->view, &w->s, r, err)) /* k */
         return false;
     if (r->id != REFUSAL_NONE)
-        return r->id == REFUSE_REQUEST_REFUSED ? reject(w, out, err) : discard(w, true, out, err);
+        return discard(w, true, out, err);
+    if (!check_eligible(&w->view, &w->s, r, err))
+        return false;
+    if (r->id != REFUSAL_NONE)
+        return reject(w, out, err);
     if (!aggregate(w, out, err)) /* l */
         return false;
     return *out || deliver(w, out, err);
@@ -315,8 +319,10 @@ static bool decide(struct work *w, const char *verified_by, struct outcome **out
         return discard(w, false, out, err);
     }
     check_mediators(w->recipients, w->s.batch.n, r); /* e */
-    if (r->id != REFUSAL_NONE)
+    if (r->id != REFUSAL_NONE) {
+        r->id = REFUSE_ALARM_MEDIATORS; /* SendAsync refuses it by another id */
         return discard(w, true, out, err);
+    }
     if (!check_members(&w->view, w->recipients, w->s.batch.n, r, err)) /* f */
         return false;
     if (r->id != REFUSAL_NONE)

@@ -162,8 +162,8 @@ bool check_envelopes(const struct view *v, const char *sender, const struct batc
             struct error bad;
 
             if (!view_verify(v, sender, USAGE_PROTOCOL, &h, &e->signatures[k], NULL, &bad))
-                return refuse(out, REFUSE_REQUEST_REFUSED, "Invalid signature of envelope %zu: %s",
-                              i, bad.cause);
+                return refuse(out, REFUSE_ALARM_ENVELOPE_SIGNATURE,
+                              "Invalid signature of envelope %zu: %s", i, bad.cause);
         }
     }
     return true;
@@ -215,13 +215,30 @@ bool check_rule(const struct view *v, const struct submission *s, struct refusal
     else if (ok && !member_list_has(&distinct, s->sender))
         (void)refuse(out, REFUSE_REQUEST_MALFORMED,
                      "Sender %s is not eligible according to the aggregation rule", s->sender);
-    for (size_t i = 0; ok && out->id == REFUSAL_NONE && i < distinct.n; i++) {
-        if (!view_is_registered(v, distinct.m[i]))
+    member_list_free(&distinct);
+    return ok;
+}
+
+bool check_eligible(const struct view *v, const struct submission *s, struct refusal *out,
+                    struct error *err)
+{
+    const struct aggregation_rule *rule = &s->rule;
+    struct member_list eligible = {0};
+    bool ok = true;
+
+    out->id = REFUSAL_NONE;
+    if (rule->kind != AGGREGATION_LIST)
+        return true;
+    for (size_t i = 0; ok && i < rule->n_members; i++)
+        ok = member_list_add(&eligible, rule->members[i], err);
+    member_list_sort(&eligible);
+    for (size_t i = 0; ok && out->id == REFUSAL_NONE && i < eligible.n; i++) {
+        if (!view_is_registered(v, eligible.m[i]))
             (void)refuse(out, REFUSE_REQUEST_REFUSED,
                          "Aggregation rule contains unregistered eligible members: %s",
-                         distinct.m[i]);
+                         eligible.m[i]);
     }
-    member_list_free(&distinct);
+    member_list_free(&eligible);
     return ok;
 }
 
@@ -238,7 +255,7 @@ bool check_signature(const struct view *v, const struct submission *s,
     if (!submission_hash(s, &h, err))
         return false;
     if (!view_verify(v, s->sender, USAGE_PROTOCOL, &h, signature, verified_by, &bad))
-        return refuse(out, REFUSE_REQUEST_REFUSED,
+        return refuse(out, REFUSE_ALARM_REQUEST_SIGNATURE,
                       "Invalid signature of sender %s on the submission request: %s", s->sender,
                       bad.cause);
     return true;

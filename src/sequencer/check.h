@@ -21,15 +21,17 @@ MUST_CHECK bool check_groups(const struct view *v, const struct recipients *r, s
                              struct outcome_group **groups, size_t *n_groups, bool *has_all,
                              struct refusal *out, struct error *err);
 void check_groups_free(struct outcome_group *groups, size_t n);
-/* Each signature of each envelope is the sender's at v, and verifies. */
+/* Each signature of each envelope is the sender's at v, and verifies: else an alarm. */
 MUST_CHECK bool check_envelopes(const struct view *v, const char *sender, const struct batch *b,
                                 struct refusal *out, struct error *err);
-/* The rule can be met and the sender may contribute at v: else REQUEST_MALFORMED (after ordering:
- * discarded), or REQUEST_REFUSED (an error to the sender) when a listed member is not registered.
- */
+/* The rule can be met and the sender may contribute at v: else REQUEST_MALFORMED. */
 MUST_CHECK bool check_rule(const struct view *v, const struct submission *s, struct refusal *out,
                            struct error *err);
-/* The signature of the submission, H(35, content), is one of sender's PROTOCOL keys at v. */
+/* The members that the rule lists are registered at v: else REQUEST_REFUSED. */
+MUST_CHECK bool check_eligible(const struct view *v, const struct submission *s,
+                               struct refusal *out, struct error *err);
+/* The signature of the submission, H(35, content), is one of sender's PROTOCOL keys at v: else an
+ * alarm. Apply alone asks. */
 MUST_CHECK bool check_signature(const struct view *v, const struct submission *s,
                                 const struct signature *signature, const char *verified_by,
                                 struct refusal *out, struct error *err);

@@ -35,7 +35,7 @@ static void send_free(struct send *s)
     signed_content_free(&s->frame);
 }
 
-/* 1 and 4: the bytes, within the synchronizer's limit once decompressed. */
+/* 1 and, as far as the bytes tell it, 4: within the synchronizer's limit once decompressed. */
 static bool check_bytes(struct send *s, struct bytes raw, struct refusal *r, struct error *err)
 {
     struct error bad;
@@ -122,25 +122,28 @@ static void check_time(const struct send *s, const struct view *v, struct refusa
                      (long long)max);
 }
 
-/* 3, 4, 10 to 12, at the topology as of now, with the state locked. */
+/* 3 to 5, at the topology as of now, with the state locked: what costs little. */
+static bool check_form(struct send *s, struct refusal *r, struct error *err)
+{
+    struct view v = replica_view(s->seq);
+
+    if (!check_rule(&v, &s->s, r, err))
+        return false;
+    if (r->id == REFUSAL_NONE)
+        check_mediators(s->recipients, s->s.batch.n, r);
+    if (r->id == REFUSAL_NONE)
+        check_rate(s, &v, r);
+    return true;
+}
+
+/* 10 to 12, at the topology as of now, with the state locked. */
 static bool check_topology(struct send *s, struct refusal *r, struct error *err)
 {
     struct sequencer *seq = s->seq;
     struct view v = replica_view(seq);
     struct hash id;
 
-    if (!view_is_registered(&v, s->s.sender))
-        return refuse(r, REFUSE_SENDER_UNKNOWN, "Sender %s is not registered", s->s.sender);
-    if (!check_rule(&v, &s->s, r, err))
-        return false;
-    if (r->id != REFUSAL_NONE)
-        return true;
-    check_mediators(s->recipients, s->s.batch.n, r);
-    if (r->id != REFUSAL_NONE)
-        return true;
     check_time(s, &v, r);
-    if (r->id == REFUSAL_NONE)
-        check_rate(s, &v, r);
     if (r->id != REFUSAL_NONE)
         return true;
     if (s->s.rule.kind != AGGREGATION_NONE && member_is(s->s.sender, MEMBER_MEDIATOR)) {
@@ -150,9 +153,13 @@ static bool check_topology(struct send *s, struct refusal *r, struct error *err)
             return refuse(r, REFUSE_AGGREGATE_ALREADY_SENT_NOW,
                           "The aggregatable request was already delivered");
     }
-    return check_members(&v, s->recipients, s->s.batch.n, r, err);
+    if (!view_is_registered(&v, s->s.sender))
+        return refuse(r, REFUSE_SENDER_UNKNOWN, "Sender %s is not registered", s->s.sender);
+    return check_members(&v, s->recipients, s->s.batch.n, r, err) &&
+           (r->id != REFUSAL_NONE || check_eligible(&v, &s->s, r, err));
 }
 
+/* The numbers are those of doc/architecture.md, "What SendAsync refuses". */
 static bool check_all(struct send *s, struct bytes raw, struct refusal *r, struct error *err)
 {
     if (!check_bytes(s, raw, r, err))
@@ -162,6 +169,13 @@ static bool check_all(struct send *s, struct bytes raw, struct refusal *r, struc
     if (strcmp(s->s.sender, s->caller.member) != 0)
         return refuse(r, REFUSE_REQUEST_REFUSED, "Sender %s is not the authenticated member %s",
                       s->s.sender, s->caller.member);
+    mutex_lock(&s->seq->state);
+    bool ok = check_form(s, r, err);
+    mutex_unlock(&s->seq->state);
+    if (!ok)
+        return false;
+    if (r->id != REFUSAL_NONE)
+        return true;
     if (!check_sender_signature(s, r, err))
         return false;
     if (r->id != REFUSAL_NONE)
@@ -171,7 +185,7 @@ static bool check_all(struct send *s, struct bytes raw, struct refusal *r, struc
     if (!s->info.is_enabled)
         return refuse(r, REFUSE_REQUEST_REFUSED, "Sender %s is disabled", s->s.sender);
     mutex_lock(&s->seq->state);
-    bool ok = check_topology(s, r, err);
+    ok = check_topology(s, r, err);
     mutex_unlock(&s->seq->state);
     return ok;
 }

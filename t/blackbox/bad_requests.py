@@ -13,6 +13,9 @@ from lockstep import *  # noqa: E402,F403
 
 MALFORMED = ("INVALID_ARGUMENT", "SEQUENCER_SUBMISSION_REQUEST_MALFORMED")
 REFUSED = ("FAILED_PRECONDITION", "SEQUENCER_SUBMISSION_REQUEST_REFUSED")
+EXCEEDED = ("ABORTED", "MAX_SEQUENCING_TIME_EXCEEDED")
+TOO_FAR = ("FAILED_PRECONDITION", "SEQUENCER_MAX_SEQUENCING_TIME_TOO_FAR")
+UNKNOWN = ("FAILED_PRECONDITION", "SEQUENCER_UNKNOWN_RECIPIENTS")
 LIMIT = 1 << 20
 
 demo = Daemon("demo", synchronizer_yaml(more="    parameters: {max-request-size: 1MiB}\n",
@@ -162,8 +165,8 @@ refused("an empty signature", MALFORMED, mallory.send_frame, versioned(broken, 3
 
 # ---- what is asked for ----
 unknown = "PAR::nobody::1220" + 64 * "a"
-refused("an unknown recipient", ("FAILED_PRECONDITION", "SEQUENCER_UNKNOWN_RECIPIENTS"),
-        mallory.send, mallory.submission([(b"x", [unknown])]))
+refused("an unknown recipient", UNKNOWN, mallory.send,
+        mallory.submission([(b"x", [unknown])]))
 refused("a recipient that is none", MALFORMED, mallory.send,
         mallory.submission([(b"x", ["PAR::nobody"])]))
 refused("an envelope for nobody", MALFORMED, mallory.send, mallory.submission([(b"x", [])]))
@@ -172,13 +175,11 @@ refused("an envelope without content", MALFORMED, mallory.send,
 short = mallory.submission([(b"x", [bob_.member])])
 short.batch.compressed_envelopes.append(short.batch.compressed_envelopes[0])
 refused("an envelope without recipients", MALFORMED, mallory.send, short)
-refused("a time that has passed", ("ABORTED", "MAX_SEQUENCING_TIME_EXCEEDED"), mallory.send,
-        changed(max_sequencing_time=1))
+refused("a time that has passed", EXCEEDED, mallory.send, changed(max_sequencing_time=1))
 refused("a time out of range", MALFORMED, mallory.send, changed(max_sequencing_time=TS_MAX + 1))
 far = changed(max_sequencing_time=TS_MAX)
 far.aggregation_rule.threshold = 0
-refused("a rule until ever", ("FAILED_PRECONDITION", "SEQUENCER_MAX_SEQUENCING_TIME_TOO_FAR"),
-        mallory.send, far)
+refused("a rule until ever", TOO_FAR, mallory.send, far)
 rule = changed()
 rule.aggregation_rule.eligible_members.append("MGR::0")
 refused("a rule for mediators", MALFORMED, mallory.send, rule)
@@ -186,10 +187,43 @@ rule = changed()
 rule.aggregation_rule.eligible_members.append(mallory_.member)
 rule.aggregation_rule.threshold = 2
 refused("a threshold that cannot be reached", MALFORMED, mallory.send, rule)
-rule.aggregation_rule.eligible_members.append(unknown)
-refused("a rule with somebody unknown", REFUSED, mallory.send, rule)
 rule.aggregation_rule.eligible_members[:] = [bob_.member, carol_.member]
 refused("a rule without its sender", MALFORMED, mallory.send, rule)
+rule.aggregation_rule.eligible_members[:] = [mallory_.member, "MGR::0"]
+refused("a rule of members and groups", MALFORMED, mallory.send, rule)
+rule.aggregation_rule.eligible_members[:] = ["SOD::"]
+refused("a rule for sequencers", MALFORMED, mallory.send, rule)
+rule.aggregation_rule.eligible_members[:] = [mallory_.member, unknown]
+refused("a rule with somebody unknown", REFUSED, mallory.send, rule)
+two = mallory.submission([(b"x", ["MGR::0", "ALL::All"])])
+refused("two mediators", REFUSED, mallory.send, two)
+
+# ---- the first check that fails decides: all is wrong, then one thing after the other is put right ----
+wrong_key, right_key = bob_.key(USAGE_PROTOCOL), mallory_.key(USAGE_PROTOCOL)
+all_ = mallory.submission([(b"x", ["MGR::0", "MGR::1", unknown])], sender=bob_.member, max_sequencing_time=1)
+all_.aggregation_rule.eligible_members.append(mallory_.member)
+all_.aggregation_rule.threshold = 2
+
+
+def first(what, wanted, text, key=wrong_key):
+    error = refused("first: " + what, wanted, mallory.send, all_, key=key)
+    if text not in error.details():
+        fail("first: %s: %s" % (what, error.details()))
+
+
+first("whose token", REFUSED, "authenticated")
+all_.sender = mallory_.member
+first("the rule", MALFORMED, "Threshold 2")
+all_.aggregation_rule.threshold = 1
+first("the mediators", REFUSED, "multiple mediators")
+all_.batch.compressed_recipients = mallory.submission(
+    [(b"x", ["MGR::0", unknown])]).batch.compressed_recipients
+first("the signature", REFUSED, "Invalid signature")
+first("the time", EXCEEDED, "has passed", right_key)
+all_.max_sequencing_time = TS_MAX
+first("the time of a rule", TOO_FAR, "too far", right_key)
+all_.ClearField("aggregation_rule")
+first("recipients", UNKNOWN, unknown, right_key)
 expect("after what cannot be sent", log_rows(), before[2])
 
 # ---- who asks ----
@@ -269,6 +303,9 @@ expect("acknowledgements", rows("demo.db", "SELECT COUNT(*) FROM ls_ack WHERE ac
 refused("another's traffic", "PERMISSION_DENIED", mallory.call, "GetTrafficStateForMember",
         Api.GetTrafficStateForMemberRequest(member=bob_.member, timestamp=now),
         Api.GetTrafficStateForMemberResponse)
+traffic = mallory.call("GetTrafficStateForMember", Api.GetTrafficStateForMemberRequest(
+    member=mallory_.member, timestamp=now), Api.GetTrafficStateForMemberResponse)
+expect("the state without traffic control", traffic.traffic_state, P30.TrafficState(timestamp=now))
 refused("the topology of nobody", "FAILED_PRECONDITION", mallory.call,
         "DownloadTopologyStateForInitHash", Api.DownloadTopologyStateForInitHashRequest(member=unknown),
         Api.DownloadTopologyStateForInitHashResponse)

@@ -348,6 +348,32 @@ static void bytes_that_do_not_parse_are_refused(void **state)
     }
 }
 
+static void without_traffic_control_nothing_can_be_bought(void **state)
+{
+    SequencerAdmin__TrafficControlStateRequest ask =
+        SEQUENCER_ADMIN__TRAFFIC_CONTROL_STATE_REQUEST__INIT;
+    SequencerAdmin__SetTrafficPurchasedRequest buy =
+        SEQUENCER_ADMIN__SET_TRAFFIC_PURCHASED_REQUEST__INIT;
+    char *members[] = {"PAR::alice::1220aa"};
+    enum rpc_code code;
+
+    (void)state;
+    ask.n_members = 1;
+    ask.members = members;
+    SequencerAdmin__TrafficControlStateResponse *m = call(
+        t.sequencer, TREE "sequencer.admin.v30.SequencerAdministrationService/TrafficControlState",
+        &ask, &sequencer_admin__traffic_control_state_response__descriptor, NULL);
+    assert_int_equal(m->n_traffic_states, 0);
+    wire_message_free(m);
+    buy.member = members[0];
+    buy.serial = 1;
+    buy.total_traffic_purchased = 1000;
+    assert_null(call(t.sequencer,
+                     TREE "sequencer.admin.v30.SequencerAdministrationService/SetTrafficPurchased",
+                     &buy, &sequencer_admin__set_traffic_purchased_response__descriptor, &code));
+    assert_int_equal(code, RPC_UNIMPLEMENTED);
+}
+
 static struct rpc_channel *channel(const char *address)
 {
     char url[128];
@@ -374,6 +400,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(another_synchronizer_is_refused),
         cmocka_unit_test(the_mediator_joins_and_only_there),
         cmocka_unit_test(bytes_that_do_not_parse_are_refused),
+        cmocka_unit_test(without_traffic_control_nothing_can_be_bought),
     };
     struct error err;
 

@@ -54,6 +54,11 @@ struct db *rig_db(const struct rig *r)
 
 void rig_open(struct rig *r)
 {
+    rig_open_with(r, NULL);
+}
+
+void rig_open_with(struct rig *r, const struct dynamic_parameters *p)
+{
     static int schemas;
     struct error e;
 
@@ -62,7 +67,7 @@ void rig_open(struct rig *r)
     const char *level = getenv("LS_TEST_LOG");
     must(logger_open(2, LOG_TEXT, level ? (enum log_level)atoi(level) : LOG_ERROR, &r->lg, &e), &e);
     must(rpc_loop_open(1, r->lg, &r->loop, &e), &e);
-    world_open(&r->world);
+    world_open_with(&r->world, p);
 }
 
 static void tune_default(struct sequencer_config *cfg)

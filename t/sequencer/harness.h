@@ -50,6 +50,7 @@ struct rig {
 
 /* An initialised sequencer without replicas. */
 void rig_open(struct rig *r);
+void rig_open_with(struct rig *r, const struct dynamic_parameters *p); /* not the defaults */
 struct db *rig_db(const struct rig *r); /* one more connection pool; the caller closes it */
 void rig_close(struct rig *r);          /* stops replicas that run */
 /* The database of the rig's replicas; buf holds what cfg borrows. */

@@ -18,15 +18,21 @@ struct two {
     struct session a, b;
 };
 
-static void two_open(struct two *t, void (*tune)(struct sequencer_config *cfg))
+static void two_open_with(struct two *t, const struct dynamic_parameters *p,
+                          void (*tune)(struct sequencer_config *cfg))
 {
-    rig_open(&t->r);
+    rig_open_with(&t->r, p);
     replica_open(&t->r, 0, tune);
     replica_await_active(&t->r, 0);
     participant_onboard(&t->r, 0, &t->alice, "alice");
     participant_onboard(&t->r, 0, &t->bob, "bob");
     session_open(&t->r, 0, &t->alice, &t->a);
     session_open(&t->r, 0, &t->bob, &t->b);
+}
+
+static void two_open(struct two *t, void (*tune)(struct sequencer_config *cfg))
+{
+    two_open_with(t, NULL, tune);
 }
 
 static void two_close(struct two *t)
@@ -192,6 +198,40 @@ static void what_is_wrong_is_refused_at_once_and_changes_nothing(void **state)
     assert_string_equal(result_reason(r), "SEQUENCER_SUBMISSION_REQUEST_MALFORMED");
     rpc_result_free(r);
     assert_int_equal(accepted(&t.r), before);
+    two_close(&t);
+}
+
+/* Before its signature is looked at: what counts is whose token it is. */
+static void confirmation_requests_have_a_rate(void **state)
+{
+    struct two t;
+    struct dynamic_parameters p;
+
+    (void)state;
+    dynamic_parameters_default(&p);
+    p.confirmation_requests_max_rate = 0; /* the burst of one is all there is */
+    two_open_with(&t, &p, NULL);
+    struct session forged = t.a;
+    struct node thief = t.alice;
+    thief.keys = t.bob.keys;
+    forged.node = &thief;
+    struct letter request = {
+        .message_id = "request", .content = "x", .recipients = {"MGR::0", t.bob.member}};
+    struct letter both_wrong = {.message_id = "wrong",
+                                .content = "x",
+                                .recipients = {"MGR::0", t.r.world.mediator.member, t.bob.member}};
+
+    assert_refused(&t.a, &both_wrong, RPC_FAILED_PRECONDITION,
+                   "SEQUENCER_SUBMISSION_REQUEST_REFUSED"); /* takes nothing from the rate */
+    letter_send_ok(&t.a, &request);
+    assert_refused(&t.a, &request, RPC_ABORTED, "SEQUENCER_OVERLOADED");
+    assert_refused(&forged, &request, RPC_ABORTED, "SEQUENCER_OVERLOADED");
+    assert_refused(&t.a, &both_wrong, RPC_FAILED_PRECONDITION,
+                   "SEQUENCER_SUBMISSION_REQUEST_REFUSED");
+    letter_send_ok(&t.a, &(struct letter){
+                             .message_id = "plain", .content = "x", .recipients = {t.bob.member}});
+    request.recipients[1] = t.alice.member;
+    letter_send_ok(&t.b, &request); /* each has its own */
     two_close(&t);
 }
 
@@ -721,6 +761,7 @@ int main(void)
         cmocka_unit_test(a_letter_reaches_its_recipient_and_its_sender_gets_a_receipt),
         cmocka_unit_test(everybody_sees_the_tick_after_a_topology_change),
         cmocka_unit_test(what_is_wrong_is_refused_at_once_and_changes_nothing),
+        cmocka_unit_test(confirmation_requests_have_a_rate),
         cmocka_unit_test(without_a_good_token_nothing_is_served),
         cmocka_unit_test(a_logout_voids_the_token_and_ends_the_subscriptions),
         cmocka_unit_test(a_dedup_rule_delivers_once_and_says_so_the_second_time),

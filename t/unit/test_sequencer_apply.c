@@ -225,7 +225,7 @@ static void a_session_key_counts_while_it_is_in_force_on_every_replica(void **st
         assert_int_equal(ordered(&payload, w.now + 1, shortcuts[i]), OUTCOME_DISCARD);
     buffer_free(&payload);
     s = session_for(&bob, key);
-    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED: Invalid signature");
+    expect(&d, OUTCOME_DISCARD, "INVALID_SUBMISSION_REQUEST_SIGNATURE: Invalid signature");
     private_key_unref(key);
 }
 
@@ -255,7 +255,7 @@ static void a_session_key_signs_envelopes_and_is_sent_on(void **state)
     outcome_unref(o);
     d.content = "by session, later";
     w.now = s.from + 1000000;
-    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED");
+    expect(&d, OUTCOME_DISCARD, "INVALID_ENVELOPE_SIGNATURE");
     private_key_unref(key);
 }
 
@@ -293,13 +293,13 @@ static void what_cannot_be_trusted_is_discarded(void **state)
     node_open(&stranger, MEMBER_PARTICIPANT, "stranger");
     expect(&(struct draft){.from = &stranger}, OUTCOME_DISCARD, "SEQUENCER_SENDER_UNKNOWN");
     expect(&(struct draft){.from = &alice, .signer = &bob}, OUTCOME_DISCARD,
-           "SEQUENCER_SUBMISSION_REQUEST_REFUSED: Invalid signature");
+           "INVALID_SUBMISSION_REQUEST_SIGNATURE: Invalid signature");
     expect(
         &(struct draft){
             .from = &alice, .content = "x", .to = {bob.member}, .envelope_signer = &bob},
-        OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED: Invalid signature of envelope");
+        OUTCOME_DISCARD, "INVALID_ENVELOPE_SIGNATURE: Invalid signature of envelope");
     expect(&(struct draft){.from = &alice, .content = "x", .to = {"MGR::0", "ALL::All"}},
-           OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_REFUSED: Batch");
+           OUTCOME_DISCARD, "MULTIPLE_MEDIATOR_RECIPIENTS: Batch");
     expect(&(struct draft){.from = &alice,
                            .content = "x",
                            .to = {bob.member},
@@ -401,6 +401,69 @@ static void a_group_rule_needs_signed_envelopes(void **state)
     d.content = "another";
     d.envelope_signer = &w.mediator;
     expect(&d, OUTCOME_DELIVER, NULL);
+}
+
+/* Everything is wrong; then, from the first check on, one thing after the other is put right. */
+static void the_first_check_that_fails_decides(void **state)
+{
+    struct node stranger;
+    char *unknown[] = {(char *)"PAR::nobody::1220aa"};
+    struct draft d = {
+        .from = &stranger,
+        .signer = &bob,
+        .content = "x",
+        .to = {"MGR::0", "MGR::7", "PAR::nobody::1220aa"},
+        .envelope_signer = &bob,
+        .max = 1,
+        .has_topology_timestamp = true,
+        .rule = {.kind = AGGREGATION_LIST, .members = unknown, .n_members = 1, .threshold = 2}};
+
+    (void)state;
+    node_open(&stranger, MEMBER_PARTICIPANT, "stranger");
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SENDER_UNKNOWN"); /* b */
+    d.from = &alice;
+    expect(&d, OUTCOME_DISCARD, "INVALID_SUBMISSION_REQUEST_SIGNATURE"); /* c */
+    d.signer = &alice;
+    expect(&d, OUTCOME_DISCARD, "MAX_SEQUENCING_TIME_EXCEEDED"); /* d */
+    d.max = w.now + 3600000000;
+    expect(&d, OUTCOME_DISCARD, "MULTIPLE_MEDIATOR_RECIPIENTS"); /* e */
+    d.to[0] = bob.member;
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_UNKNOWN_RECIPIENTS"); /* f */
+    d.to[2] = NULL;
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_UNIMPLEMENTED"); /* g */
+    d.has_topology_timestamp = false;
+    expect(&d, OUTCOME_DISCARD, "INVALID_ENVELOPE_SIGNATURE"); /* h */
+    d.envelope_signer = &alice;
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_SUBMISSION_REQUEST_REFUSED"); /* i */
+    d.to[1] = NULL;
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_MAX_SEQUENCING_TIME_TOO_FAR"); /* j */
+    d.max = w.now + 300000000;
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_MALFORMED: Threshold"); /* k */
+    d.rule.threshold = 1;
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_MALFORMED: Sender");
+    char *both[] = {alice.member, unknown[0]};
+    d.rule.members = both;
+    d.rule.n_members = 2;
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_SUBMISSION_REQUEST_REFUSED");
+    both[1] = bob.member;
+    expect(&d, OUTCOME_DELIVER, NULL); /* l: nothing of all that has counted */
+    expect(&d, OUTCOME_REJECT, "SEQUENCER_AGGREGATE_SUBMISSION_ALREADY_SENT");
+    node_close(&stranger);
+}
+
+/* The bound of an aggregation is exclusive: the last microsecond before it is in time. */
+static void a_rule_ends_before_the_timeout(void **state)
+{
+    struct draft d = {.from = &alice,
+                      .content = "x",
+                      .to = {bob.member},
+                      .rule = {.kind = AGGREGATION_DEDUP},
+                      .max = w.now + 1 + 360000000 - 1};
+
+    (void)state;
+    expect(&d, OUTCOME_DELIVER, NULL);
+    d.rule = (struct aggregation_rule){.kind = AGGREGATION_SEQUENCERS};
+    expect(&d, OUTCOME_DISCARD, "SEQUENCER_SUBMISSION_REQUEST_MALFORMED");
 }
 
 static struct outcome *apply_tick_entry(void)
@@ -688,6 +751,8 @@ int main(void)
         claim(what_cannot_be_trusted_is_discarded),
         claim(the_last_moment_is_in_time_and_the_next_is_not),
         claim(what_the_sender_could_not_know_is_an_error_to_it_alone),
+        claim(the_first_check_that_fails_decides),
+        claim(a_rule_ends_before_the_timeout),
         claim(groups_and_the_sender_get_the_event),
         claim(a_threshold_delivers_once_with_signatures_in_order_of_members),
         claim(a_group_rule_needs_signed_envelopes),

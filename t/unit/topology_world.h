@@ -75,7 +75,8 @@ static inline void load_file(const struct world *w, struct topology **t)
     topology_items_free(&items);
 }
 
-static inline void world_open(struct world *w)
+/* p NULL: the default parameters. */
+static inline void world_open_with(struct world *w, const struct dynamic_parameters *p)
 {
     struct signed_txs identities = {0};
     struct error e;
@@ -93,6 +94,7 @@ static inline void world_open(struct world *w)
         .owner = w->sequencer.ns,
         .keys = w->sequencer.keys,
         .static_parameters = &w->fixed,
+        .parameters = p,
         .sequencer = w->sequencer.uid,
         .mediators = {w->mediator.uid},
         .n_mediators = 1,
@@ -103,6 +105,11 @@ static inline void world_open(struct world *w)
     signed_txs_free(&identities);
     load_file(w, &w->t);
     w->now = T0;
+}
+
+static inline void world_open(struct world *w)
+{
+    world_open_with(w, NULL);
 }
 
 static inline void world_close(struct world *w)
