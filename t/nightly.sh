@@ -7,6 +7,7 @@
 #   chaos       faults at random on replicas, for longer, on PostgreSQL and on Oracle (t/fakeora)
 #   lease       10000 races, 400 stops of a holder, more unknown outcomes, on each engine
 #   model       the sequencers' model with larger bounds, to the end
+#   import      an import of 10000 transactions with one forged      (LS_TEST_IMPORT)
 #   quickstart  ./quickstart --postgres, 20 times                      (LS_NIGHTLY_QUICKSTARTS)
 #   fuzz        libFuzzer on each parser, 60 s each, from its corpus   (LS_NIGHTLY_FUZZ_S)
 #   migrate     kill -9 before every statement of every migration, on each engine
@@ -75,6 +76,9 @@ model() {
         LS_TEST_MODELS=sequencer LS_TEST_BOUNDS=$bounds LS_TEST_MODEL_MB=6144 bash "$srcdir/t/model/lease.sh" || return
     done
 }
+import() {
+    LS_TEST_IMPORT=${LS_TEST_IMPORT:-10000} bash "$srcdir/t/blackbox/topology_import.sh"
+}
 quickstart() {
     LS_TEST_ROUNDS=${LS_NIGHTLY_QUICKSTARTS:-20} bash "$srcdir/t/blackbox/quickstart-postgres.sh"
 }
@@ -86,9 +90,9 @@ distcheck() {
 }
 unit_tests() { make -s -C "$builddir" print-unit-tests | tr ' ' '\n'; }
 
-for part in ${*:-tsan asan kill9 chaos lease model quickstart fuzz migrate previous distcheck}; do
-    case $part in tsan | asan | kill9 | chaos | lease | model | quickstart | fuzz | migrate | previous | distcheck) ;; *)
-        say "no part '$part': tsan asan kill9 chaos lease model quickstart fuzz migrate previous distcheck"
+for part in ${*:-tsan asan kill9 chaos lease model import quickstart fuzz migrate previous distcheck}; do
+    case $part in tsan | asan | kill9 | chaos | lease | model | import | quickstart | fuzz | migrate | previous | distcheck) ;; *)
+        say "no part '$part': tsan asan kill9 chaos lease model import quickstart fuzz migrate previous distcheck"
         exit 2 ;;
     esac
     began=$SECONDS

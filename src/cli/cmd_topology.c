@@ -13,6 +13,7 @@
 #include "wire/topology_tx.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 20)
+#define IMPORT_WAIT_US (60 * US_PER_S) /* thousands are checked, then sequenced */
 
 /* ---- files ---- */
 
@@ -305,13 +306,18 @@ static int import(struct cli *cli)
         TOPOLOGY_ADMIN__IMPORT_TOPOLOGY_SNAPSHOT_V2_REQUEST__INIT;
     TopologyAdmin__ImportTopologySnapshotV2Response *r = NULL;
     struct topology_items items = {0};
+    Google__Protobuf__Duration wait = GOOGLE__PROTOBUF__DURATION__INIT;
     struct buffer file = BUFFER_INIT;
     struct error err;
     int code;
 
     if (read_all(cli_arg(cli, 0), &file, &err) &&
-        topology_export_read(buffer_bytes(&file), 0, &items, &err) &&
+        topology_export_read(buffer_bytes(&file), FILE_MAX_BYTES, &items, &err) &&
         topology_node_open(cli, &n, &err) && topology_node_store(cli, &n, &rq.store, &err)) {
+        cli_server_wait(n.server, IMPORT_WAIT_US);
+        wait.seconds = cli_server_timeout(n.server) / US_PER_S;
+        wait.nanos = (int32_t)(cli_server_timeout(n.server) % US_PER_S * 1000);
+        rq.wait_to_become_effective = &wait;
         rq.topology_snapshot = (ProtobufCBinaryData){file.len, file.data};
         r = cli_call(n.server, TOPOLOGY_WRITE "ImportTopologySnapshotV2", &rq,
                      &topology_admin__import_topology_snapshot_v2_response__descriptor, &err);

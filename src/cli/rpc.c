@@ -12,6 +12,7 @@ struct cli_server {
     struct rpc_loop *loop;
     struct rpc_channel *channel;
     int64_t timeout_us;
+    bool is_timeout_given;
     char url[512];
 };
 
@@ -29,6 +30,7 @@ bool cli_connect(struct cli *cli, const char *address, struct cli_server **out, 
     if (s == NULL)
         return error_set(err, ERR_MEMORY, NULL, "no memory");
     s->timeout_us = 10 * US_PER_S;
+    s->is_timeout_given = cli_value(cli, "timeout") != NULL;
     if (!cli_duration(cli, "timeout", US_PER_MS, 3600 * US_PER_S, &s->timeout_us)) {
         free(s);
         return error_set(err, ERR_CONFIG, NULL, "--timeout");
@@ -65,6 +67,12 @@ const char *cli_server_address(const struct cli_server *s)
 int64_t cli_server_timeout(const struct cli_server *s)
 {
     return s->timeout_us;
+}
+
+void cli_server_wait(struct cli_server *s, int64_t timeout_us)
+{
+    if (!s->is_timeout_given)
+        s->timeout_us = timeout_us;
 }
 
 /* "…/Service/Method" is enough for people. */

@@ -17,6 +17,8 @@ void cli_disconnect(struct cli_server *s); /* NULL is allowed */
 const char *cli_server_address(const struct cli_server *s);
 /* --timeout, or its default of 10 s; microseconds. */
 int64_t cli_server_timeout(const struct cli_server *s);
+/* Another default than 10 s, for a command whose work takes longer; --timeout still wins. */
+void cli_server_wait(struct cli_server *s, int64_t timeout_us);
 
 /* One unary call: packs request, waits, unpacks the reply (wire_message_free). NULL: err says why:
  * ERR_UNAVAILABLE (no answer; names the address), ERR_UNSUPPORTED (the server lacks the method),

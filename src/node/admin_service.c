@@ -194,7 +194,10 @@ bool admin_register(struct admin_service *s, struct rpc_server *server,
                                .kind = methods[i].kind,
                                .handler = methods[i].handler,
                                .ctx = s,
-                               .pool = methods[i].is_blocking ? s->cfg.pool : NULL};
+                               .pool = methods[i].is_blocking ? s->cfg.pool : NULL,
+                               .max_request = methods[i].kind == RPC_CLIENT_STREAM
+                                                  ? ADMIN_SERVER_BYTES
+                                                  : ADMIN_REQUEST_BYTES};
 
         if (!rpc_server_register(server, &m, err))
             return false;

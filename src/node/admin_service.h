@@ -73,6 +73,12 @@ struct admin_config {
     struct logger *logger;
 };
 
+/* What one request may have; a stream that brings a file: the file, unpacked or not, and a frame. A
+ * server of these services takes messages of ADMIN_SERVER_BYTES. */
+#define ADMIN_REQUEST_BYTES ((int64_t)10 << 20)
+#define ADMIN_FILE_BYTES    ((int64_t)64 << 20)
+#define ADMIN_SERVER_BYTES  (ADMIN_FILE_BYTES + 4096)
+
 /* Registers the services at server, before it starts. The caller owns *out and closes it after the
  * server. Fails: ERR_CONFIG, ERR_MEMORY. */
 MUST_CHECK bool admin_service_open(const struct admin_config *cfg, struct rpc_server *server,

@@ -234,6 +234,7 @@ static void search_rows(void *ctx, const struct topology *topo, int64_t ts)
 struct submit {
     const struct admin_config *cfg;
     struct bytes *txs; /* what is left to send */
+    size_t *numbers;   /* and where each stood, from 1 */
     struct hash *hashes;
     struct topology_outcome *outcomes;
     bool *is_there;
@@ -247,8 +248,8 @@ static bool search(const struct submit *s, size_t first, size_t n, size_t from, 
     *out = (struct search){.hashes = s->hashes + first,
                            .n = n,
                            .from = from,
-                           .outcomes = s->outcomes,
-                           .is_there = s->is_there};
+                           .outcomes = s->outcomes + first,
+                           .is_there = s->is_there + first};
     return (s->cfg->with_topology != NULL &&
             s->cfg->with_topology(s->cfg->ctx, search_rows, out)) ||
            error_set(err, ERR_UNAVAILABLE, "try again when the node is active",
@@ -261,10 +262,12 @@ static bool prepare(struct submit *s, const struct bytes *txs, size_t n, struct 
     struct search found;
 
     s->txs = calloc(n + 1, sizeof(*s->txs));
+    s->numbers = calloc(n + 1, sizeof(*s->numbers));
     s->hashes = calloc(n + 1, sizeof(*s->hashes));
     s->outcomes = calloc(n + 1, sizeof(*s->outcomes));
     s->is_there = calloc(n + 1, sizeof(*s->is_there));
-    if (s->txs == NULL || s->hashes == NULL || s->outcomes == NULL || s->is_there == NULL)
+    if (s->txs == NULL || s->numbers == NULL || s->hashes == NULL || s->outcomes == NULL ||
+        s->is_there == NULL)
         return error_set(err, ERR_MEMORY, NULL, "no memory for %zu transactions", n);
     s->n_given = n;
     for (size_t i = 0; i < n; i++) {
@@ -276,11 +279,14 @@ static bool prepare(struct submit *s, const struct bytes *txs, size_t n, struct 
         if (!ok)
             return error_add(err, "transaction %zu of %zu", i + 1, n);
     }
-    if (!search(s, 0, n, 0, &found, err))
-        return false;
+    /* In portions: nothing is sequenced while one is looked for. */
+    for (size_t first = 0; first < n; first += PORTION)
+        if (!search(s, first, n - first < PORTION ? n - first : PORTION, 0, &found, err))
+            return false;
     for (size_t i = 0; i < n; i++)
         if (!s->is_there[i] || s->outcomes[i].verdict != TOPOLOGY_ACCEPTED) {
             s->hashes[s->n] = s->hashes[i];
+            s->numbers[s->n] = i + 1;
             s->txs[s->n++] = txs[i];
         }
     return true;
@@ -292,7 +298,8 @@ static bool refuse(const struct submit *s, size_t i, const char *reason, struct 
 
     hash_hex(&s->hashes[i], hex);
     return error_set(err, ERR_REFUSED, "nothing was changed",
-                     "transaction %zu of %zu (%s) is rejected: %s", i + 1, s->n, hex, reason);
+                     "transaction %zu of %zu (%s) is rejected: %s", s->numbers[i], s->n_given, hex,
+                     reason);
 }
 
 /* On a copy of the state: none may be rejected. */
@@ -316,7 +323,8 @@ static bool try_all(const struct submit *s, struct error *err)
     return ok;
 }
 
-/* True once all n from first on are in the state behind row `from`, and in effect. */
+/* True once all n from first on are in the state behind row `from`. The last portion is in effect
+ * too, and with it those before: effective times do not fall. */
 static bool is_done(const struct submit *s, size_t first, size_t n, size_t from, bool *done,
                     struct error *err)
 {
@@ -325,10 +333,10 @@ static bool is_done(const struct submit *s, size_t first, size_t n, size_t from,
     *done = false;
     if (!search(s, first, n, from, &found, err))
         return false;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < first + n; i++) {
         if (s->is_there[i] && s->outcomes[i].verdict == TOPOLOGY_REJECTED)
-            return refuse(s, first + i, s->outcomes[i].reason, err);
-        if (!s->is_there[i] || s->outcomes[i].effective_at >= found.ts)
+            return refuse(s, i, s->outcomes[i].reason, err);
+        if (!s->is_there[i] || (first + n == s->n && s->outcomes[i].effective_at >= found.ts))
             return true;
     }
     *done = true;
@@ -361,7 +369,7 @@ static bool send_portion(const struct submit *s, size_t first, size_t n, struct 
 {
     struct search before;
 
-    return search(s, first, n, 0, &before, err) &&
+    return search(s, first, 0, 0, &before, err) && /* how many rows there are */
            s->cfg->submit_topology(s->cfg->ctx, s->txs + first, n, s->until - clock_mono_us(),
                                    err) &&
            wait_done(s, first, n, before.n_rows, err);
@@ -376,6 +384,7 @@ bool store_submit(const struct admin_config *cfg, const struct bytes *txs, size_
     for (size_t first = 0; ok && first < s.n; first += PORTION)
         ok = send_portion(&s, first, s.n - first < PORTION ? s.n - first : PORTION, err);
     free(s.txs);
+    free(s.numbers);
     free(s.hashes);
     free(s.outcomes);
     free(s.is_there);

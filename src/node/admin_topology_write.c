@@ -13,11 +13,10 @@
 #include "wire/precheck.h"
 #include "wire/versioned.h"
 
-#define WRITE_PATH   ADMIN_TREE "topology.admin.v30.TopologyManagerWriteService/"
-#define WAIT_US      (10 * US_PER_S) /* when the caller does not say */
-#define WAIT_MAX_US  (300 * US_PER_S)
-#define SIGNERS_MAX  64
-#define IMPORT_BYTES ((size_t)256 << 20)
+#define WRITE_PATH  ADMIN_TREE "topology.admin.v30.TopologyManagerWriteService/"
+#define WAIT_US     (10 * US_PER_S) /* when the caller does not say */
+#define WAIT_MAX_US (300 * US_PER_S)
+#define SIGNERS_MAX 64
 
 /* A list of W(30) transactions on their way into a store. */
 struct batch_of {
@@ -328,7 +327,7 @@ static void import(void *ctx, struct rpc_call *call)
     struct batch_of b = {0};
     struct error err;
     bool ok = take_import(s, call, &file, &b, &err) &&
-              topology_export_read(buffer_bytes(&file), IMPORT_BYTES, &items, &err);
+              topology_export_read(buffer_bytes(&file), (size_t)ADMIN_FILE_BYTES, &items, &err);
 
     for (size_t i = 0; ok && i < items.n; i++)
         if (items.at[i].rejection == NULL)

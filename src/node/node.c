@@ -222,9 +222,9 @@ static bool open_servers(struct node *n, struct error *err)
             !rpc_server_listen(n->public_server, "127.0.0.1", 0, NULL, &n->local_port, err))
             return error_add(err, "socket of the embedded mediator");
     }
-    return open_server(n, is_participant ? &c->api : &c->admin_api,
-                       is_participant ? "api" : "admin-api", 0, &n->server, &n->health, &n->port,
-                       err);
+    return open_server(
+        n, is_participant ? &c->api : &c->admin_api, is_participant ? "api" : "admin-api",
+        is_participant ? 0 : ADMIN_SERVER_BYTES, &n->server, &n->health, &n->port, err);
 }
 
 static bool with_topology(void *ctx, topology_fn *fn, void *fn_ctx)

@@ -28,3 +28,5 @@ BLACKBOX_TESTS += t/blackbox/topology_admin.sh
 EXTRA_DIST += t/blackbox/topology_admin.sh
 BLACKBOX_TESTS += t/blackbox/revocation.sh
 EXTRA_DIST += t/blackbox/revocation.sh t/blackbox/revocation_check.py
+BLACKBOX_TESTS += t/blackbox/topology_import.sh
+EXTRA_DIST += t/blackbox/topology_import.sh

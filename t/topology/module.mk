@@ -20,6 +20,15 @@ check_PROGRAMS += t/topology/generate
 t_topology_generate_SOURCES = %D%/generate.c $(TOPOLOGY_GENERATOR)
 t_topology_generate_LDADD = $(t_bench_bench_topology_LDADD)
 $(t_topology_generate_OBJECTS): | gen/stamp
+check_PROGRAMS += t/topology/bulk
+t_topology_bulk_SOURCES = %D%/bulk.c %D%/make.h
+t_topology_bulk_LDADD = $(t_bench_bench_topology_LDADD)
+$(t_topology_bulk_OBJECTS): | gen/stamp
+UNIT_TESTS += t/unit/test_topology_bad
+t_unit_test_topology_bad_SOURCES = t/unit/test_topology_bad.c %D%/make.h
+t_unit_test_topology_bad_CFLAGS = $(t_unit_test_topology_CFLAGS)
+t_unit_test_topology_bad_LDADD = $(t_unit_test_topology_LDADD)
+$(t_unit_test_topology_bad_OBJECTS): | gen/stamp
 check_PROGRAMS += t/topology/verify
 t_topology_verify_SOURCES = %D%/verify.c %D%/make.h
 t_topology_verify_LDADD = $(t_bench_bench_topology_LDADD)
