@@ -8,6 +8,9 @@ chmod 711 "$work"
 pg_running=
 cleanup_hooks=
 
+# Nodes keep their private keys encrypted under this one, unless a test's configuration says otherwise.
+export LOCKSTEP_ENCRYPTION_KEY=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+
 fail() { echo "FAILED: $*" >&2; exit 1; }
 skip() { echo "SKIPPED: $*" >&2; exit 77; }
 

@@ -12,13 +12,16 @@
 #include "node/node.h"
 #include "rpc/loop.h"
 
-#define LOOP_THREADS  2
-#define POOL_THREADS  8
-#define POOL_QUEUED   1000
-#define POLL_START_US (10 * US_PER_MS) /* until everything has settled */
-#define POLL_US       (100 * US_PER_MS)
-#define START_US      (10 * US_PER_S) /* a start that takes longer is not waited for so closely */
-#define NODES_MAX     (2 * CONFIG_NODES_MAX) /* each may bring an embedded mediator */
+/* In place of keys.encryption-key, where the file says nothing of keys. */
+#define ENCRYPTION_KEY_ENV "LOCKSTEP_ENCRYPTION_KEY"
+
+#define LOOP_THREADS       2
+#define POOL_THREADS       8
+#define POOL_QUEUED        1000
+#define POLL_START_US      (10 * US_PER_MS) /* until everything has settled */
+#define POLL_US            (100 * US_PER_MS)
+#define START_US           (10 * US_PER_S) /* a start that takes longer is not waited for so closely */
+#define NODES_MAX          (2 * CONFIG_NODES_MAX) /* each may bring an embedded mediator */
 
 struct daemon {
     const struct config *config;
@@ -61,13 +64,24 @@ static bool open_node(struct daemon *d, const struct config_node *c, struct erro
     return node_boot_embedded(n, med, err);
 }
 
+/* The configuration decides; where it is silent the environment may, and unencrypted keys are
+ * nobody's accident. */
 static bool read_wrap(struct daemon *d, struct error *err)
 {
     const struct config_keys *k = &d->config->keys;
+    const char *first = k->encryption_key;
 
+    if (first == NULL && !k->is_plaintext)
+        first = getenv(ENCRYPTION_KEY_ENV);
     d->shared.wrap = &d->wrap;
-    d->wrap.is_plaintext = k->is_plaintext || k->encryption_key == NULL;
-    return (k->encryption_key == NULL || key_wrap_add(&d->wrap, k->encryption_key, err)) &&
+    d->wrap.is_plaintext = k->is_plaintext;
+    if (first == NULL && !k->is_plaintext)
+        return error_set(err, ERR_CONFIG,
+                         "write keys.encryption-key (openssl rand -hex 32 makes one), or "
+                         "keys.plaintext: true",
+                         "neither the configuration nor " ENCRYPTION_KEY_ENV
+                         " says how private keys are kept");
+    return (first == NULL || key_wrap_add(&d->wrap, first, err)) &&
            (k->previous_encryption_key == NULL ||
             key_wrap_add(&d->wrap, k->previous_encryption_key, err));
 }

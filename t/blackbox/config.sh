@@ -1,6 +1,6 @@
 # lockstepd --check-config accepts every sample, and says every problem of a bad file with exit status 78.
 . "$srcdir/t/lib.sh"
-export LOCKSTEP_DATA="$work" LOCKSTEP_DB=db LOCKSTEP_DB_PASSWORD=hunter2
+export LOCKSTEP_DATA="$work" LOCKSTEP_DB=db LOCKSTEP_DB_PASSWORD=hunter2 LOCKSTEP_KEY=$LOCKSTEP_ENCRYPTION_KEY
 lockstepd=$builddir/lockstepd
 
 for sample in "$srcdir"/etc/*.yaml; do

@@ -39,6 +39,7 @@ done
 for name in $(sed -n 's/.*\${env:\([A-Z_]*\)}.*/\1/p' "$prefix"/etc/lockstep/*.yaml); do
     eval "export $name=${work}"
 done
+export LOCKSTEP_KEY=$LOCKSTEP_ENCRYPTION_KEY
 for sample in "$prefix"/etc/lockstep/*.yaml; do
     "$prefix/sbin/lockstepd" -c "$sample" --check-config > "$work/out" 2>&1 || fail "$sample: $(cat "$work/out")"
     [ ! -s "$work/out" ] || fail "$sample: $(cat "$work/out")"

@@ -39,6 +39,12 @@ rows() { [ ! -e "$work/p.db" ] || sql 'SELECT fingerprint, hex(private_key) FROM
 forms() { sql "SELECT DISTINCT substr(hex(private_key), 1, $1) FROM ls_key"; }
 key_id() { printf 'lockstep key id' | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$1" | sed 's/.*= //' | cut -c1-16 | tr a-f A-F; }
 
+unset LOCKSTEP_ENCRYPTION_KEY
+refused '' 'neither the configuration nor LOCKSTEP_ENCRYPTION_KEY says how private keys are kept; write keys.encryption-key .*LS-CONFIG'
+[ ! -e "$work/p.db" ] || fail "a database was made"
+LOCKSTEP_ENCRYPTION_KEY=$two starts 'logging: {level: debug}'
+[ "$(forms 18)" = "01$(key_id "$two")" ] || fail "not all keys are under the environment's key: $(forms 18)"
+rm "$work"/p.db*
 starts 'keys: {plaintext: true}'
 [ "$(forms 2)" = 30 ] || fail "unencrypted keys are PKCS#8, not $(forms 2)"
 public=$(sql 'SELECT hex(public_key) FROM ls_key ORDER BY fingerprint')

@@ -43,7 +43,7 @@ run
 submit "after a stop"
 kill -9 $pid
 wait $pid 2>/dev/null || :
-printf 'keys: {encryption-key: %064d}\n' 1 >> "$work/demo.yaml"
+printf 'keys: {encryption-key: %064d, previous-encryption-key: %s}\n' 1 "$LOCKSTEP_ENCRYPTION_KEY" >> "$work/demo.yaml"
 run
 submit "after kill -9"
 grep -q 'stored the private keys anew, encrypted' "$work/demo.log" || fail "the keys were not encrypted"
